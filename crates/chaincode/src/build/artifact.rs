@@ -1,0 +1,60 @@
+//! What came out of a build.
+
+use std::path::PathBuf;
+
+use crate::{
+    build::{
+        Connection, ConnectionError, Process, RunError, RunMetadata, Step, connection,
+        output::Tail,
+        persist,
+        running::Launcher,
+        scratch::{temporary, write_private},
+    },
+    package::errno,
+};
+
+/// What a builder made of a package: kept on disk, found again after a restart.
+#[derive(Debug)]
+pub struct Build {
+    /// The chaincode: its package ID.
+    pub id: String,
+    /// Which builder made it.
+    pub builder: String,
+    pub(super) launcher: Launcher,
+    pub(super) folder: PathBuf,
+    pub(super) scratch: Option<PathBuf>,
+}
+
+impl Build {
+    /// Where the chaincode serves, if it is a server. Read from disk at every call, since operators edit it.
+    pub fn connection(&self) -> Result<Option<Connection>, ConnectionError> {
+        connection::read(&self.release_folder().join("chaincode").join("server").join("connection.json"))
+    }
+
+    /// Starts the chaincode. To be called inside a Tokio runtime; takes as long as starting a program.
+    pub fn run(&self, metadata: &RunMetadata) -> Result<Process, RunError> {
+        let folder_failed = |error: &std::io::Error| RunError::Folder(errno::text(error));
+        let folder = temporary(self.scratch.as_deref(), "fabric-run").map_err(|error| folder_failed(&error))?;
+        write_private(&folder.path().join("chaincode.json"), metadata.to_json().as_bytes(), 0o600)
+            .map_err(|error| folder_failed(&error))?;
+        let output = std::path::absolute(self.folder.join("bld")).map_err(|error| folder_failed(&error))?;
+        let started = self.launcher.start(Step::Run, &[&output, folder.path()], &Tail::default(), Some(folder.path()));
+        let running = started.map_err(|error| RunError::NotStarted { builder: self.builder.clone(), error })?;
+        Ok(Process::new(self.launcher.reporter.clone(), running, folder))
+    }
+
+    /// The last lines that the programs printed when this was built.
+    pub fn output(&self) -> Vec<String> {
+        persist::output(&self.folder)
+    }
+
+    /// What `release` left for the peer. Under `statedb` lie indexes for CouchDB.
+    pub fn release_folder(&self) -> PathBuf {
+        self.folder.join("release")
+    }
+
+    /// Whether it is still on disk.
+    pub(super) fn is_there(&self) -> bool {
+        self.folder.is_dir()
+    }
+}

@@ -1,0 +1,127 @@
+//! The memory of what was built.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::{broadcast, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    build::{Build, BuildError, BuildProgress, BuildsConfig, Failure, persist, router::Router, spawner::Spawner},
+    install::PackageStore,
+};
+
+/// Builds packages and remembers what came out. Clones share everything; with the last of them, builds under
+/// way end.
+#[derive(Clone, Debug)]
+pub struct Builds {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    router: Router,
+    attempts: Mutex<HashMap<String, Attempt>>,
+}
+
+/// A build under way or done. Dropping it stops it.
+#[derive(Debug)]
+struct Attempt {
+    result: watch::Receiver<Option<Outcome>>,
+    _task: JoinSet<()>,
+}
+
+#[derive(Clone, Debug)]
+struct Outcome {
+    result: Result<Arc<Build>, BuildError>,
+    at: Instant,
+}
+
+/// Lines that those who watch may lag behind.
+const WATCH_BUFFER: usize = 4096;
+
+impl Builds {
+    /// Builds made of `packages`.
+    pub fn new(config: BuildsConfig, packages: PackageStore) -> Self {
+        if let Err(error) = persist::prepare(&config.folder) {
+            // Each build will say so again, to whoever wants it.
+            tracing::error!(folder = %config.folder.display(), %error, "cannot prepare the folder of builds");
+        }
+        let (watchers, _) = broadcast::channel(WATCH_BUFFER);
+        let router = Router { config: Arc::new(config), packages, spawner: Arc::new(Spawner::new()), watchers };
+        Self { shared: Arc::new(Shared { router, attempts: Mutex::default() }) }
+    }
+
+    /// The build of a chaincode, made if need be. Any number of callers share one build, which goes on when
+    /// they give up: a client that comes back finds it further on.
+    pub async fn build(&self, id: &str) -> Result<Arc<Build>, BuildError> {
+        let mut result = self.attempt(id);
+        match result.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(outcome)) => outcome.result.clone(),
+            _ => Err(BuildError { failure: Failure::Abandoned, declined: Vec::new(), output: Vec::new() }),
+        }
+    }
+
+    /// The build of a chaincode, if it is there already.
+    pub fn existing(&self, id: &str) -> Option<Arc<Build>> {
+        let attempts = self.shared.attempts.lock();
+        let outcome = attempts.get(id)?.result.borrow();
+        outcome.as_ref().and_then(|outcome| outcome.result.clone().ok())
+    }
+
+    /// Forgets how a build ended, so that the next call tries at once; for when an install is rolled back. A
+    /// build under way is left alone, and what is on disk stays.
+    pub async fn forget(&self, id: &str) {
+        let mut attempts = self.shared.attempts.lock();
+        if attempts.get(id).is_some_and(|attempt| attempt.result.borrow().is_some()) {
+            attempts.remove(id);
+        }
+    }
+
+    /// What builds and chaincodes do and print, from now on. Who reads slowly misses some.
+    pub fn subscribe(&self) -> broadcast::Receiver<BuildProgress> {
+        self.shared.router.watchers.subscribe()
+    }
+
+    /// The names of the builders, in the order in which they are asked.
+    pub fn builders(&self) -> Vec<String> {
+        self.shared.router.config.builders.iter().map(|config| config.name.clone()).collect()
+    }
+
+    /// The attempt under way or still valid, else a new one.
+    fn attempt(&self, id: &str) -> watch::Receiver<Option<Outcome>> {
+        let router = &self.shared.router;
+        let mut attempts = self.shared.attempts.lock();
+        if let Some(attempt) = attempts.get(id)
+            && attempt.is_valid(router.config.keep_failures)
+        {
+            return attempt.result.clone();
+        }
+        let (sender, result) = watch::channel(None);
+        let work = router.clone().build(id.to_owned());
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let result = work.await;
+            sender.send_replace(Some(Outcome { result, at: Instant::now() }));
+        });
+        attempts.insert(id.to_owned(), Attempt { result: result.clone(), _task: task });
+        result
+    }
+}
+
+impl Attempt {
+    fn is_valid(&self, keep_failures: Duration) -> bool {
+        match &*self.result.borrow() {
+            // A task that was lost can never answer.
+            None => self.result.has_changed().is_ok(),
+            Some(Outcome { result: Ok(build), .. }) => build.is_there(),
+            Some(Outcome { result: Err(_), at }) => at.elapsed() < keep_failures,
+        }
+    }
+}

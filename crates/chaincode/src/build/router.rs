@@ -1,0 +1,137 @@
+//! From a package to a build: ask the builders in turn, let the first that wants it build.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::{sync::broadcast, task};
+use windlass_proto::ids::PackageId;
+
+use crate::{
+    build::{
+        Build, BuildError, BuildProgress, BuilderConfig, BuildsConfig, Declined, Failure, Step, StepError,
+        output::Tail, persist, progress::Reporter, running::Launcher, scratch::Scratch, spawner::Spawner,
+    },
+    install::PackageStore,
+    package::Package,
+};
+
+/// What all builds are made with.
+#[derive(Clone, Debug)]
+pub(super) struct Router {
+    pub(super) config: Arc<BuildsConfig>,
+    pub(super) packages: PackageStore,
+    pub(super) spawner: Arc<Spawner>,
+    pub(super) watchers: broadcast::Sender<BuildProgress>,
+}
+
+impl Router {
+    /// Finds the build of an earlier run, or builds.
+    // Fabric: external-builders §4
+    pub(super) async fn build(self, id: String) -> Result<Arc<Build>, BuildError> {
+        let this = self.clone();
+        let parsed = id.parse::<PackageId>().ok().filter(|id| self.packages.contains(id));
+        let Some(package_id) = parsed else {
+            return Err(plain(Failure::Package(format!("chaincode install package '{id}' not found"))));
+        };
+        let found = persist::find(&self.config.folder, &id, &self.config.builders);
+        if let Some(found) = found.map_err(|cause| plain(Failure::Restore(cause)))? {
+            let config = self.config.builders.iter().find(|config| config.name == found.builder);
+            let config = config.expect("only builds of known builders are found");
+            return Ok(Arc::new(self.artifact(&id, config, found.folder)));
+        }
+        let scratch = blocking(move || this.unpack(&package_id)).await??;
+        self.route(&id, Arc::new(scratch)).await
+    }
+
+    fn unpack(&self, id: &PackageId) -> Result<Scratch, BuildError> {
+        let unavailable = |cause: String| plain(Failure::Package(cause));
+        let bytes = self.packages.load(id).map_err(|error| unavailable(error.to_string()))?;
+        let package = Package::parse(&bytes, self.packages.limits()).map_err(|error| unavailable(error.to_string()))?;
+        Scratch::unpack(self.config.scratch.as_deref(), &package).map_err(|cause| plain(Failure::Context(cause)))
+    }
+
+    async fn route(&self, id: &str, scratch: Arc<Scratch>) -> Result<Arc<Build>, BuildError> {
+        let mut declined = Vec::new();
+        for builder in &self.config.builders {
+            let launcher = self.launcher(id, builder);
+            match self.detect(&launcher, &scratch).await {
+                Ok(()) => {
+                    return self.build_with(id, builder, &launcher, scratch).await.map_err(|mut error| {
+                        error.declined = declined;
+                        error
+                    });
+                }
+                Err(reason) => declined.push(Declined { builder: builder.name.clone(), reason }),
+            }
+        }
+        Err(BuildError { failure: Failure::NoBuilder, declined, output: Vec::new() })
+    }
+
+    /// Whether the package is for this builder; if not, why.
+    async fn detect(&self, launcher: &Launcher, scratch: &Scratch) -> Result<(), String> {
+        let tail = Tail::default();
+        let args = [&*scratch.source(), &*scratch.metadata()];
+        let detected = launcher.complete(Step::Detect, &args, self.config.time.detect, &tail).await;
+        detected.map_err(|error| match (&error, tail.last()) {
+            (StepError::Exited(_), Some(said)) => said,
+            _ => error.to_string(),
+        })
+    }
+
+    async fn build_with(
+        &self,
+        id: &str,
+        config: &BuilderConfig,
+        launcher: &Launcher,
+        scratch: Arc<Scratch>,
+    ) -> Result<Arc<Build>, BuildError> {
+        let tail = Tail::default();
+        let failed = |failure| BuildError { failure, declined: Vec::new(), output: tail.lines() };
+        let builder = config.name.clone();
+        let time = self.config.time;
+        let (source, metadata, output, release) =
+            (scratch.source(), scratch.metadata(), scratch.output(), scratch.release());
+        launcher
+            .complete(Step::Build, &[&source, &metadata, &output], time.build, &tail)
+            .await
+            .map_err(|error| failed(Failure::Build { builder: builder.clone(), error }))?;
+        if launcher.has(Step::Release) {
+            launcher
+                .complete(Step::Release, &[&output, &release], time.release, &tail)
+                .await
+                .map_err(|error| failed(Failure::Release { builder: builder.clone(), error }))?;
+        } else {
+            tracing::debug!(builder, "builder has no program 'release' that can be run, skipping it");
+        }
+        let (folder, id_kept, lines) = (self.config.folder.clone(), id.to_owned(), tail.lines());
+        let kept = blocking(move || persist::keep(&folder, &id_kept, &builder, &scratch, &lines)).await?;
+        let folder = kept.map_err(|cause| failed(Failure::Persist(cause)))?;
+        Ok(Arc::new(self.artifact(id, config, folder)))
+    }
+
+    fn artifact(&self, id: &str, config: &BuilderConfig, folder: PathBuf) -> Build {
+        Build {
+            id: id.to_owned(),
+            builder: config.name.clone(),
+            launcher: self.launcher(id, config),
+            folder,
+            scratch: self.config.scratch.clone(),
+        }
+    }
+
+    fn launcher(&self, id: &str, config: &BuilderConfig) -> Launcher {
+        Launcher {
+            config: Arc::new(config.clone()),
+            reporter: Reporter::new(id, &config.name, self.watchers.clone()),
+            spawner: self.spawner.clone(),
+            children: self.config.children.as_path().into(),
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, BuildError> {
+    task::spawn_blocking(work).await.map_err(|_| plain(Failure::Abandoned))
+}
+
+fn plain(failure: Failure) -> BuildError {
+    BuildError { failure, declined: Vec::new(), output: Vec::new() }
+}

@@ -1,0 +1,175 @@
+//! Package store, builds, lifecycle, launches and streams behind one value.
+//!
+//! [`Engine::execute`] is where everything meets: it resolves a chaincode's name to what must run, brings that
+//! up if it is not up yet, and executes the transaction on its stream.
+//!
+//! - [`config`]: what the engine can be told
+//! - [`resolve`]: from a name to what must run, and the rules of Init
+//! - `calls`: executing a transaction, chaincode that calls chaincode included
+//! - `target`: the names by which chaincode calls chaincode
+//! - `custodian`: running what the channels have agreed on
+//! - [`metrics`], [`status`]: for operators
+
+use std::{fmt, sync::Arc};
+
+use windlass_proto::protos::{ChaincodeEvent, ChaincodeInput, Response};
+
+mod calls;
+pub mod config;
+mod custodian;
+mod errors;
+pub mod metrics;
+pub mod resolve;
+pub mod status;
+mod target;
+
+use self::{calls::Core, resolve::Definitions};
+pub use self::{
+    config::{EngineConfig, RuntimeParams},
+    errors::{ExecuteError, InvokeError},
+    metrics::{EngineMetrics, NoMetrics},
+    resolve::{InvocationError, ResolveError, Resolved},
+    status::{ChaincodeState, ChaincodeStatus},
+};
+pub use crate::{
+    launch::{
+        certificates::{CertificateError, ServerCertificate},
+        errors::{LaunchCause, LaunchError},
+    },
+    stream::SupportService,
+};
+use crate::{
+    build::Builds, channels::Channels, launch::source::Source, lifecycle::Lifecycle, system::SystemChaincode,
+    transaction::Transaction,
+};
+
+/// The chaincode engine of one peer. Clones share it. [`Engine::shutdown`] ends what it runs; so does dropping
+/// the last clone, less politely.
+#[derive(Clone)]
+pub struct Engine {
+    core: Arc<Core>,
+    lifecycle: Option<Lifecycle>,
+}
+
+/// What came of a transaction that the chaincode has executed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Executed {
+    /// What the chaincode answered, whatever its status.
+    pub response: Response,
+    /// The event it set. Never there when the status is 400 or more.
+    pub event: Option<ChaincodeEvent>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("chaincodes", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine that runs what `builds` builds and `lifecycle` defines. `_lifecycle` is registered as system
+    /// chaincode. Nothing is launched before it is called for, or [`Engine::custodian`] runs.
+    ///
+    /// # Errors
+    /// With TLS, when the authority for chaincode certificates cannot be made.
+    pub fn new(
+        config: EngineConfig,
+        builds: Builds,
+        lifecycle: Lifecycle,
+        channels: Arc<dyn Channels>,
+        metrics: Arc<dyn EngineMetrics>,
+    ) -> Result<Self, CertificateError> {
+        let definitions = Arc::new(lifecycle.clone());
+        let mut engine = Self::assemble(config.bounded(), Arc::new(builds), definitions, channels, metrics)?;
+        engine.register(Arc::new(lifecycle.clone()));
+        engine.lifecycle = Some(lifecycle);
+        Ok(engine)
+    }
+
+    /// An engine from its seams.
+    fn assemble(
+        config: EngineConfig,
+        source: Arc<dyn Source>,
+        definitions: Arc<dyn Definitions>,
+        channels: Arc<dyn Channels>,
+        metrics: Arc<dyn EngineMetrics>,
+    ) -> Result<Self, CertificateError> {
+        let core = Core::new(config, source, definitions, channels, metrics)?;
+        Ok(Self { core: Arc::new(core), lifecycle: None })
+    }
+
+    /// Adds a system chaincode, or replaces the one with the same name.
+    pub fn register(&self, chaincode: Arc<dyn SystemChaincode>) {
+        self.core.register(chaincode);
+    }
+
+    /// Whether `name` is a system chaincode.
+    pub fn is_system(&self, name: &str) -> bool {
+        self.core.system(name).is_some()
+    }
+
+    /// What is defined under `name` on the transaction's channel. What is read for that is recorded in the
+    /// transaction's simulation.
+    ///
+    /// # Errors
+    /// When nothing is defined that could run on this peer.
+    pub fn resolve(&self, transaction: &Transaction, name: &str) -> Result<Resolved, ResolveError> {
+        self.core.resolve(transaction, name)
+    }
+
+    /// Calls `name` for a client. Dropping the future gives the transaction up.
+    ///
+    /// # Errors
+    /// When no answer came back from the chaincode, or an ERROR. An answer of whatever status is no error.
+    pub async fn execute(
+        &self,
+        transaction: &Arc<Transaction>,
+        name: &str,
+        input: ChaincodeInput,
+    ) -> Result<Executed, ExecuteError> {
+        self.core.clone().execute(transaction, name, input).await
+    }
+
+    /// Launches the chaincode with this ID unless it is serving; waits until it does.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn launch(&self, id: &str) -> Result<(), LaunchError> {
+        self.core.launcher().session(id).await.map(drop)
+    }
+
+    /// The service by which chaincode registers.
+    pub fn support_service(&self) -> SupportService {
+        SupportService::new(self.core.launcher().clone())
+    }
+
+    /// A certificate for the chaincode listener, which chaincode finds under `host`.
+    ///
+    /// # Errors
+    /// When it cannot be made, or the engine is configured without TLS.
+    pub fn server_certificate(&self, host: &str) -> Result<ServerCertificate, CertificateError> {
+        self.core.launcher().certificates().ok_or_else(CertificateError::without_tls)?.server(host)
+    }
+
+    /// Keeps running what the channels have agreed on: launches what becomes runnable, each beside the others,
+    /// and stops what no channel wants any more. Runs until it is dropped.
+    pub async fn custodian(&self) {
+        match &self.lifecycle {
+            Some(lifecycle) => custodian::run(&self.core, lifecycle.runnable()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops every chaincode, all at once, within 5 s.
+    pub async fn shutdown(&self) {
+        custodian::stop_all(&self.core).await;
+    }
+
+    /// What every chaincode is doing, by ID.
+    pub fn status(&self) -> Vec<ChaincodeStatus> {
+        self.core.launcher().registry().status()
+    }
+}
+
+#[cfg(test)]
+mod tests;

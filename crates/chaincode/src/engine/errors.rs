@@ -1,0 +1,90 @@
+//! Why a transaction could not be executed, in Fabric's words.
+
+use prost::DecodeError;
+
+use crate::{engine::resolve::InvocationError, launch::errors::LaunchError, stream::errors::SendError};
+
+/// Why a transaction has no result. The text is what Fabric prints after `error in simulation: `.
+// Fabric: endorsement-and-gateway §2
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecuteError {
+    /// The chaincode could not be called, or never answered.
+    #[error("failed to execute transaction {tx_id}: {source}")]
+    Failed {
+        /// The transaction.
+        tx_id: String,
+        /// Why.
+        source: InvokeError,
+    },
+    /// The chaincode, or rather its shim, answered with an ERROR.
+    #[error("transaction returned with failure: {0}")]
+    Returned(String),
+    /// The chaincode's answer is no response.
+    #[error("failed to unmarshal response for transaction {tx_id}: {source}")]
+    Malformed {
+        /// The transaction.
+        tx_id: String,
+        /// What protobuf says.
+        source: DecodeError,
+    },
+}
+
+/// Why a chaincode could not be called, or never answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvokeError {
+    /// The call contradicts what is defined.
+    #[error("invalid invocation: {0}")]
+    Invalid(#[from] InvocationError),
+    /// The chaincode is not up and does not come up.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The transaction is executing already.
+    #[error("error sending: {0}")]
+    Exists(String),
+    /// The chaincode did not answer in time.
+    #[error("error sending: {}", SendError::Timeout)]
+    Timeout,
+    /// The chaincode's stream ended.
+    #[error("error sending: {}", SendError::StreamTerminated)]
+    StreamTerminated,
+    /// A system chaincode broke.
+    #[error("error sending: panic during execution")]
+    Panic,
+}
+
+impl From<SendError> for InvokeError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Exists { .. } => Self::Exists(error.to_string()),
+            SendError::Timeout => Self::Timeout,
+            SendError::StreamTerminated => Self::StreamTerminated,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launch::errors::LaunchCause;
+
+    #[test]
+    fn says_what_fabric_says() {
+        let exists = SendError::Exists { tx_id: "t".into(), channel: "ch".into() };
+        let launch = LaunchError::new("a:b", LaunchCause::Exited(0));
+        for (error, text) in [
+            (InvocationError::NotInitialized("cc".into()).into(), "invalid invocation: chaincode 'cc' has not been initialized for this version, must call as init first"),
+            (launch.into(), "could not launch chaincode a:b: chaincode registration failed: container exited with 0"),
+            (exists.into(), "error sending: txid: t(ch) exists"),
+            (SendError::Timeout.into(), "error sending: timeout expired while executing transaction"),
+            (SendError::StreamTerminated.into(), "error sending: chaincode stream terminated"),
+        ] {
+            let error: InvokeError = error;
+            assert_eq!(error.to_string(), text);
+            let failed = ExecuteError::Failed { tx_id: "t".into(), source: error };
+            assert_eq!(failed.to_string(), format!("failed to execute transaction t: {text}"));
+        }
+        assert_eq!(ExecuteError::Returned("x".into()).to_string(), "transaction returned with failure: x");
+    }
+}

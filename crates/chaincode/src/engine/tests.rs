@@ -1,0 +1,14 @@
+//! The engine from end to end: real streams over real sockets, with a scripted chaincode at the other end and
+//! a ledger in memory.
+
+mod calls;
+mod handshake;
+mod harness;
+mod launches;
+mod memory;
+mod metadata;
+mod queries;
+mod requests;
+mod serving;
+mod transactions;
+mod wire;

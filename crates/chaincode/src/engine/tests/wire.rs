@@ -1,0 +1,207 @@
+//! The chaincode's end of a stream, by hand.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use prost::Message;
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming, transport::Server};
+use windlass_proto::protos::{
+    self, ChaincodeId, ChaincodeMessage,
+    chaincode_message::Type,
+    chaincode_server::{Chaincode, ChaincodeServer},
+    chaincode_support_client::ChaincodeSupportClient,
+};
+use windlass_transport::{ClientTls, DialOptions, MAX_MESSAGE_SIZE, ServerTls, dial, incoming};
+
+/// Long enough for anything that should happen.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Long enough to believe that nothing will.
+const SILENCE: Duration = Duration::from_millis(150);
+
+/// One stream, whoever opened it.
+pub(super) struct Wire {
+    outbound: mpsc::Sender<ChaincodeMessage>,
+    inbound: Streaming<ChaincodeMessage>,
+}
+
+impl Wire {
+    /// Opens a stream to a peer.
+    pub(super) async fn dial(address: SocketAddr, tls: Option<ClientTls>) -> Self {
+        let address = format!("localhost:{}", address.port());
+        let channel = dial(&address, tls.as_ref(), &DialOptions::default()).await.expect("the peer listens");
+        let (outbound, queue) = mpsc::channel(16);
+        let mut client = ChaincodeSupportClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE_SIZE)
+            .max_encoding_message_size(MAX_MESSAGE_SIZE);
+        let inbound = client.register(ReceiverStream::new(queue)).await.expect("the peer accepts streams");
+        Self { outbound, inbound: inbound.into_inner() }
+    }
+
+    /// Registers and checks the handshake.
+    pub(super) async fn register(&mut self, id: &str) {
+        self.say_register(id).await;
+        let registered = self.next().await;
+        assert_eq!(registered, ChaincodeMessage { r#type: Type::Registered as i32, ..Default::default() });
+        let ready = self.next().await;
+        let payload = Bytes::from(hex::decode("080110e807180120e807").expect("hex"));
+        assert_eq!(ready, ChaincodeMessage { r#type: Type::Ready as i32, payload, ..Default::default() });
+    }
+
+    /// Sends REGISTER and nothing more.
+    pub(super) async fn say_register(&mut self, id: &str) {
+        let id = ChaincodeId { name: id.to_owned(), ..Default::default() };
+        self.send(Type::Register, &id).await;
+    }
+
+    /// Sends a message without addresses.
+    pub(super) async fn send(&mut self, kind: Type, payload: &impl Message) {
+        let payload = payload.encode_to_vec().into();
+        self.send_message(ChaincodeMessage { r#type: kind as i32, payload, ..Default::default() }).await;
+    }
+
+    pub(super) async fn send_message(&mut self, message: ChaincodeMessage) {
+        self.outbound.send(message).await.expect("the stream is open");
+    }
+
+    /// Sends a message that belongs to `call`.
+    pub(super) async fn reply(&mut self, call: &ChaincodeMessage, kind: Type, payload: impl Into<Bytes>) {
+        self.send_message(ChaincodeMessage {
+            r#type: kind as i32,
+            payload: payload.into(),
+            txid: call.txid.clone(),
+            channel_id: call.channel_id.clone(),
+            ..Default::default()
+        })
+        .await;
+    }
+
+    /// Asks for something and returns the answer, after checking its addresses.
+    pub(super) async fn ask(&mut self, call: &ChaincodeMessage, kind: Type, request: &impl Message) -> ChaincodeMessage {
+        self.reply(call, kind, request.encode_to_vec()).await;
+        let answer = self.next().await;
+        assert_eq!((&answer.txid, &answer.channel_id), (&call.txid, &call.channel_id));
+        answer
+    }
+
+    /// Asks for something that is granted and returns the payload.
+    pub(super) async fn get(&mut self, call: &ChaincodeMessage, kind: Type, request: &impl Message) -> Bytes {
+        let answer = self.ask(call, kind, request).await;
+        assert_eq!(answer.r#type, Type::Response as i32, "{}", text(&answer));
+        answer.payload
+    }
+
+    /// Asks for something that is refused and returns what follows the prefix.
+    pub(super) async fn refused(&mut self, call: &ChaincodeMessage, kind: Type, request: &impl Message) -> String {
+        let answer = self.ask(call, kind, request).await;
+        assert_eq!(answer.r#type, Type::Error as i32);
+        let prefix = format!("{} failed: transaction ID: {}: ", kind.as_str_name(), call.txid);
+        text(&answer).strip_prefix(&prefix).unwrap_or_else(|| panic!("no prefix: {}", text(&answer))).to_owned()
+    }
+
+    /// Completes a call.
+    pub(super) async fn complete(&mut self, call: &ChaincodeMessage, response: &protos::Response) {
+        self.reply(call, Type::Completed, response.encode_to_vec()).await;
+    }
+
+    /// The next message from the peer.
+    pub(super) async fn next(&mut self) -> ChaincodeMessage {
+        let next = timeout(PATIENCE, self.inbound.next()).await.expect("the peer says something");
+        next.expect("the stream is open").expect("a message")
+    }
+
+    /// The next call.
+    pub(super) async fn call(&mut self, kind: Type) -> ChaincodeMessage {
+        let call = self.next().await;
+        assert_eq!(call.r#type, kind as i32, "{}", text(&call));
+        call
+    }
+
+    /// Checks that the peer says nothing and leaves the stream open.
+    pub(super) async fn hears_nothing(&mut self) {
+        let heard = timeout(SILENCE, self.inbound.next()).await;
+        assert!(heard.is_err(), "{heard:?}");
+    }
+
+    /// How the peer ended the stream.
+    pub(super) async fn end(&mut self) -> Status {
+        let next = timeout(PATIENCE, self.inbound.next()).await.expect("the peer ends the stream");
+        next.expect("a status").expect_err("no message")
+    }
+
+    /// Waits until the stream has ended, however.
+    pub(super) async fn ended(&mut self) {
+        while let Ok(Some(Ok(_))) = timeout(PATIENCE, self.inbound.next()).await {}
+    }
+}
+
+pub(super) fn text(message: &ChaincodeMessage) -> String {
+    String::from_utf8_lossy(&message.payload).into_owned()
+}
+
+/// Waits until something is so.
+pub(super) async fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let waited = timeout(PATIENCE, async {
+        while !so() {
+            sleep(Duration::from_millis(2)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{what}");
+}
+
+/// A chaincode that serves: every stream that a peer opens comes out of [`Served::wire`].
+pub(super) struct Served {
+    pub(super) address: String,
+    wires: mpsc::Receiver<Wire>,
+    server: JoinHandle<()>,
+}
+
+struct Service(mpsc::Sender<Wire>);
+
+#[tonic::async_trait]
+impl Chaincode for Service {
+    type ConnectStream = futures::stream::BoxStream<'static, Result<ChaincodeMessage, Status>>;
+
+    async fn connect(
+        &self,
+        request: Request<Streaming<ChaincodeMessage>>,
+    ) -> Result<Response<Self::ConnectStream>, Status> {
+        let (outbound, queue) = mpsc::channel(16);
+        let wire = Wire { outbound, inbound: request.into_inner() };
+        self.0.send(wire).await.map_err(|_| Status::unavailable("the test is over"))?;
+        Ok(Response::new(ReceiverStream::new(queue).map(Ok).boxed()))
+    }
+}
+
+impl Served {
+    pub(super) async fn start(tls: Option<ServerTls>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = format!("localhost:{}", listener.local_addr().expect("bound").port());
+        let (wires_in, wires) = mpsc::channel(4);
+        let tls = tls.map(|tls| tls.config().expect("TLS material"));
+        let service = ChaincodeServer::new(Service(wires_in)).max_decoding_message_size(MAX_MESSAGE_SIZE);
+        let server = tokio::spawn(async move {
+            let served = Server::builder().add_service(service).serve_with_incoming(incoming(listener, tls)).await;
+            served.expect("serves until it is dropped");
+        });
+        Self { address, wires, server }
+    }
+
+    /// The next stream that a peer opens.
+    pub(super) async fn wire(&mut self) -> Wire {
+        timeout(PATIENCE, self.wires.recv()).await.expect("a peer connects").expect("the server runs")
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

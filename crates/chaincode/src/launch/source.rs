@@ -1,0 +1,73 @@
+//! The seam to builds: what a launch needs of them.
+
+use std::sync::Arc;
+
+use futures::{FutureExt, future::BoxFuture};
+
+use crate::build::{Build, Builds, Connection, ExitOutcome, Process, RunMetadata};
+
+/// Where built chaincode comes from. Errors are the texts of external builders.
+pub(crate) trait Source: Send + Sync {
+    /// Builds a package, or finds what was built.
+    fn build<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Arc<dyn Artifact>, String>>;
+}
+
+/// What came out of a build.
+pub(crate) trait Artifact: Send + Sync {
+    /// Where the chaincode serves, if it does.
+    fn connection(&self) -> Result<Option<Connection>, String>;
+
+    /// Runs it.
+    fn run(&self, metadata: &RunMetadata) -> Result<Box<dyn Running>, String>;
+}
+
+/// A chaincode that runs. Dropping it kills it.
+pub(crate) trait Running: Send {
+    /// Resolves when it has ended.
+    fn wait(&mut self) -> BoxFuture<'_, ExitOutcome>;
+
+    /// Ends it, politely first.
+    fn stop(&mut self) -> BoxFuture<'_, ()>;
+
+    /// The last lines it printed.
+    fn output_tail(&self) -> Vec<String>;
+}
+
+impl Source for Builds {
+    fn build<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Arc<dyn Artifact>, String>> {
+        async move {
+            let build = Builds::build(self, id).await.map_err(|error| error.to_string())?;
+            Ok(Arc::new(Built(build)) as Arc<dyn Artifact>)
+        }
+        .boxed()
+    }
+}
+
+struct Built(Arc<Build>);
+
+impl Artifact for Built {
+    fn connection(&self) -> Result<Option<Connection>, String> {
+        self.0.connection().map_err(|error| error.to_string())
+    }
+
+    fn run(&self, metadata: &RunMetadata) -> Result<Box<dyn Running>, String> {
+        match self.0.run(metadata) {
+            Ok(process) => Ok(Box::new(process)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Running for Process {
+    fn wait(&mut self) -> BoxFuture<'_, ExitOutcome> {
+        Process::wait(self).boxed()
+    }
+
+    fn stop(&mut self) -> BoxFuture<'_, ()> {
+        Process::stop(self).boxed()
+    }
+
+    fn output_tail(&self) -> Vec<String> {
+        Process::output_tail(self)
+    }
+}

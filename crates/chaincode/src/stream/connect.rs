@@ -1,0 +1,69 @@
+//! Streams that the peer opens to chaincode that serves.
+
+use std::{error::Error, time::Duration};
+
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use windlass_proto::protos::{ChaincodeMessage, chaincode_client::ChaincodeClient};
+use windlass_transport::{ClientTls, DialOptions, MAX_MESSAGE_SIZE, dial};
+
+use crate::{
+    build::Connection,
+    stream::{
+        driver::Driver,
+        errors::{ConnectError, StreamEnd},
+    },
+};
+
+/// How often an idle connection is pinged. Go and Java servers close it when it is more often.
+// Fabric: chaincode-protocol §4
+const PING: Duration = Duration::from_secs(60);
+
+/// Dials the chaincode, reads the stream to its end, and returns why it ended, or why there never was one.
+/// The peer says nothing first: the chaincode registers here too.
+pub(crate) async fn connect(
+    id: &str,
+    connection: &Connection,
+    driver: Driver,
+    queue: mpsc::Receiver<ChaincodeMessage>,
+) -> ConnectError {
+    let address = connection.address.clone();
+    let tls = connection.tls.as_ref().map(|tls| ClientTls {
+        roots: vec![tls.root_cert.clone()],
+        identity: tls.client.clone(),
+        server_name: connection.domain.clone(),
+    });
+    let options = DialOptions { timeout: connection.dial_timeout, keepalive: Some(PING) };
+    let channel = match dial(&address, tls.as_ref(), &options).await {
+        Ok(channel) => channel,
+        Err(source) => return ConnectError::Dial { id: id.to_owned(), address, source },
+    };
+    let mut client = ChaincodeClient::new(channel)
+        .max_decoding_message_size(MAX_MESSAGE_SIZE)
+        .max_encoding_message_size(MAX_MESSAGE_SIZE);
+    let session = driver.session().clone();
+    let token = session.closed_token();
+    let outbound = ReceiverStream::new(queue).take_until(token.cancelled_owned());
+    let opened = tokio::select! {
+        () = session.closed() => return ConnectError::Stream { id: id.to_owned(), source: StreamEnd::Closed },
+        opened = client.connect(outbound) => opened,
+    };
+    match opened {
+        Ok(inbound) => ConnectError::Stream { id: id.to_owned(), source: driver.run(inbound.into_inner()).await },
+        Err(status) => match transport_cause(&status) {
+            Some(cause) => ConnectError::NotServing { id: id.to_owned(), address, cause },
+            None => ConnectError::Refused { id: id.to_owned(), status },
+        },
+    }
+}
+
+/// What went wrong below gRPC, if a status stands for that.
+fn transport_cause(status: &Status) -> Option<String> {
+    let mut cause: &dyn Error = status.source()?;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    Some(cause.to_string())
+}

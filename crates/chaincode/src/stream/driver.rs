@@ -1,0 +1,188 @@
+//! Reading a stream, and the handshake.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use prost::Message;
+use tonic::Status;
+use windlass_proto::protos::{ChaincodeId, ChaincodeMessage, chaincode_message::Type};
+
+use crate::{
+    launch::registry::Registry,
+    stream::{
+        errors::{RequestError, StreamEnd, go_status, request_failed},
+        message::{ReturnAddress, bare, type_name},
+        session::{Delivery, Session},
+    },
+};
+
+/// Reads one stream to its end. Dropping it ends the session.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    session: Arc<Session>,
+    // Weak: the registry owns dialed connections, and with them their drivers.
+    registry: Weak<Registry>,
+    expected: Option<String>,
+    ready: Bytes,
+    registered: bool,
+}
+
+impl Driver {
+    /// A driver for `session`. `expected` is the ID that the other side was launched as, where the stream
+    /// itself tells; `ready` is the payload of READY.
+    pub(crate) fn new(session: Arc<Session>, registry: &Arc<Registry>, expected: Option<String>, ready: Bytes) -> Self {
+        Self { session, registry: Arc::downgrade(registry), expected, ready, registered: false }
+    }
+
+    /// The session that this drives.
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// Reads until the stream ends, and says why it did.
+    pub(crate) async fn run<S>(mut self, mut inbound: S) -> StreamEnd
+    where
+        S: Stream<Item = Result<ChaincodeMessage, Status>> + Unpin,
+    {
+        loop {
+            let received = tokio::select! {
+                biased;
+                () = self.session.closed() => return StreamEnd::Closed,
+                received = inbound.next() => received,
+            };
+            let outcome = match received {
+                None => Err(StreamEnd::Eof),
+                Some(Err(status)) => Err(StreamEnd::Receive(go_status(&status))),
+                Some(Ok(message)) => self.take(message).await,
+            };
+            if let Err(end) = outcome {
+                return end;
+            }
+        }
+    }
+
+    // Fabric: chaincode-protocol §6
+    async fn take(&mut self, message: ChaincodeMessage) -> Result<(), StreamEnd> {
+        let kind = Type::try_from(message.r#type).unwrap_or(Type::Undefined);
+        match (self.registered, kind) {
+            (_, Type::Keepalive) => Ok(()),
+            (false, Type::Register) => self.register(message).await,
+            (false, _) => Err(unexpected(&message, "created")),
+            (true, Type::Completed | Type::Error) => {
+                if self.session.deliver_result(message) != Delivery::Delivered {
+                    tracing::debug!(id = self.session.id(), "a result for a transaction that has ended is dropped");
+                }
+                Ok(())
+            }
+            (
+                true,
+                Type::GetState
+                | Type::PutState
+                | Type::DelState
+                | Type::InvokeChaincode
+                | Type::GetStateByRange
+                | Type::GetQueryResult
+                | Type::QueryStateNext
+                | Type::QueryStateClose
+                | Type::GetHistoryForKey
+                | Type::GetStateMetadata
+                | Type::PutStateMetadata
+                | Type::GetPrivateDataHash
+                | Type::PurgePrivateData
+                | Type::WriteBatchState
+                | Type::GetStateMultiple,
+            ) => self.request(kind, message).await,
+            (true, _) => Err(unexpected(&message, "ready")),
+        }
+    }
+
+    /// A refusal is silent: no answer, and the stream stays.
+    async fn register(&mut self, message: ChaincodeMessage) -> Result<(), StreamEnd> {
+        let id = match ChaincodeId::decode(message.payload) {
+            Ok(id) => id.name,
+            Err(error) => {
+                tracing::error!(%error, "error in handling register chaincode, cannot unmarshal the chaincode ID");
+                return Ok(());
+            }
+        };
+        if id.is_empty() {
+            tracing::error!("error in handling register chaincode, chaincodeID name is empty");
+            return Ok(());
+        }
+        let registry = self.registry.upgrade().ok_or(StreamEnd::Closed)?;
+        if let Err(error) = registry.register(&id, &self.session, self.expected.as_deref()) {
+            tracing::error!("failed to start {id} -- {error}");
+            return Ok(());
+        }
+        self.registered = true;
+        for message in [bare(Type::Registered, Bytes::new()), bare(Type::Ready, self.ready.clone())] {
+            self.session.send(message).await.map_err(|_| StreamEnd::Closed)?;
+        }
+        registry.activate(&self.session);
+        Ok(())
+    }
+
+    async fn request(&self, kind: Type, message: ChaincodeMessage) -> Result<(), StreamEnd> {
+        let session = &self.session;
+        session.metrics.shim_request_received(kind.as_str_name(), &message.channel_id, session.id());
+        let address = ReturnAddress::of(&message);
+        match session.deliver_request(message) {
+            Delivery::Delivered => Ok(()),
+            Delivery::Busy => {
+                // Shims match answers by transaction alone: answering would be taken for the other answer.
+                tracing::warn!(
+                    id = session.id(),
+                    tx_id = address.tx_id,
+                    kind = kind.as_str_name(),
+                    "a request is dropped: the previous one of the transaction is not answered yet"
+                );
+                Ok(())
+            }
+            Delivery::Unknown => {
+                let error = match kind {
+                    Type::InvokeChaincode => RequestError::NoTransaction,
+                    _ => RequestError::NoContext,
+                };
+                let kind = kind.as_str_name();
+                let text = request_failed(kind, &address.tx_id, &error);
+                session.metrics.shim_request_completed(kind, &address.channel, session.id(), false, Duration::ZERO);
+                session.send(address.error(text)).await.map_err(|_| StreamEnd::Closed)
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.session.close();
+        if let Some(registry) = self.registry.upgrade() {
+            registry.deregister(&self.session);
+        }
+    }
+}
+
+fn unexpected(message: &ChaincodeMessage, state: &'static str) -> StreamEnd {
+    StreamEnd::Unexpected { tx_id: message.txid.clone(), kind: type_name(message), state }
+}
+
+/// Sends KEEPALIVE messages on a session until it ends, from the very start of the stream.
+// Fabric: chaincode-protocol §4
+pub(crate) fn keep_alive(session: &Arc<Session>, every: Option<Duration>) {
+    let Some(every) = every else { return };
+    let session = session.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = session.closed() => return,
+                () = tokio::time::sleep(every) => {}
+            }
+            if session.send(bare(Type::Keepalive, Bytes::new())).await.is_err() {
+                return;
+            }
+        }
+    });
+}

@@ -1,0 +1,88 @@
+//! The network that `windlass dev` starts: from nothing to chaincode that serves.
+//!
+//! - [`folder`]: where everything lies
+//! - [`ports`]: where everything listens
+//! - [`network`]: orderer and peer, in this process
+//! - [`deploy`]: what a client does to get chaincode running
+//! - [`artifacts`]: files for other tools: `env.sh`, a connection profile, the ready file
+//! - [`progress`]: slow steps, as they go
+//! - [`banner`], [`trace`]: what a person reads when it is ready, and from then on
+
+mod artifacts;
+mod banner;
+mod deploy;
+mod folder;
+mod network;
+mod ports;
+mod progress;
+mod trace;
+
+use std::{sync::Arc, time::Instant};
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{args::dev::DevArgs, printer::Printer};
+use folder::Folder;
+use network::Network;
+
+/// Runs the network until it is interrupted.
+pub(crate) async fn run(args: DevArgs, printer: &Printer) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+    let mut stop = std::pin::pin!(async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    });
+
+    let folder = Arc::new(Folder::open(&args)?);
+    let network = Network::start(&args, folder, printer).await?;
+    let up = started.elapsed();
+    let outcome = tokio::select! {
+        outcome = serve(&args, &network, printer, started, up) => outcome,
+        () = &mut stop => {
+            printer.note("stopping");
+            Ok(())
+        }
+    };
+    // A second signal means now.
+    tokio::select! {
+        () = network.shutdown() => {}
+        _ = signal_again() => {}
+    }
+    outcome
+}
+
+async fn serve(
+    args: &DevArgs,
+    network: &Network,
+    printer: &Printer,
+    started: Instant,
+    up: std::time::Duration,
+) -> anyhow::Result<()> {
+    let output = network.peer().builds().subscribe();
+    let chaincodes = deploy::all(args, network, printer).await?;
+    // From here on, so that the deployment itself is not shown line by line.
+    let events = network.peer().events();
+    artifacts::write(network, &chaincodes)?;
+    banner::print(printer, network, &chaincodes, up, started.elapsed());
+    if let Some(path) = &args.ready_file {
+        artifacts::write_ready_file(path, network, &chaincodes)?;
+    }
+    trace::follow(printer, events, output).await;
+    Ok(())
+}
+
+async fn signal_again() -> Option<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).ok()?;
+    let mut terminate = signal(SignalKind::terminate()).ok()?;
+    tokio::select! {
+        again = interrupt.recv() => again,
+        again = terminate.recv() => again,
+    }
+}

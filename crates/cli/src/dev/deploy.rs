@@ -1,0 +1,273 @@
+//! What a client does to get chaincode running: package, install, approve, commit, Init. Over gRPC, with proposals
+//! that the organization's admin signs. Running it again with nothing changed does nothing.
+
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use prost::Message;
+use windlass_chaincode::package::create::{CreateOptions, Created, create};
+use windlass_identity::policy::text;
+use windlass_proto::{
+    Bytes,
+    envelope::Call,
+    lifecycle::{
+        ApproveChaincodeDefinitionForMyOrgArgs, ChaincodeSource, CommitChaincodeDefinitionArgs, InstallChaincodeArgs,
+        QueryApprovedChaincodeDefinitionArgs, QueryApprovedChaincodeDefinitionResult, QueryChaincodeDefinitionArgs,
+        QueryChaincodeDefinitionResult, QueryInstalledChaincodesArgs, QueryInstalledChaincodesResult, chaincode_source,
+    },
+    protos::{ApplicationPolicy, application_policy},
+};
+
+use super::{network::Network, progress};
+use crate::{
+    args::dev::{DevArgs, NamedPath},
+    client::{Client, lifecycle_call},
+    printer::Printer,
+};
+
+/// The name under which the bundled sample is deployed.
+const SAMPLE: &str = "basic";
+
+/// A chaincode that serves.
+#[derive(Clone, Debug)]
+pub(crate) struct Deployed {
+    pub(crate) name: String,
+    pub(crate) package_id: String,
+    /// The package's type.
+    pub(crate) kind: String,
+    pub(crate) version: String,
+    pub(crate) sequence: i64,
+    /// What had to be done.
+    pub(crate) outcome: Outcome,
+    pub(crate) took: Duration,
+}
+
+/// What a deployment had to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    New,
+    Upgraded,
+    Unchanged,
+}
+
+/// Deploys every chaincode of the command line, or the bundled sample if there is none.
+pub(crate) async fn all(args: &DevArgs, network: &Network, printer: &Printer) -> anyhow::Result<Vec<Deployed>> {
+    let policy = match &args.signature_policy {
+        None => Bytes::new(),
+        Some(policy) => application_policy(policy)?,
+    };
+    let client = network.admin().await?;
+    let deployment = Deployment { args, network, client, policy };
+    let watching = progress::watch(printer.clone(), network.peer().builds().subscribe());
+    let mut deployed = Vec::new();
+    if args.chaincode.is_empty() {
+        deployed.push(deployment.deploy_sample().await?);
+    }
+    for chaincode in &args.chaincode {
+        let name = match &chaincode.name {
+            Some(name) => name.clone(),
+            None => name_of(&chaincode.path)?,
+        };
+        let one = deployment.deploy(&name, chaincode).await;
+        deployed.push(one.with_context(|| format!("cannot deploy chaincode {name} from {}", chaincode.path.display()))?);
+    }
+    drop(watching);
+    Ok(deployed)
+}
+
+struct Deployment<'a> {
+    args: &'a DevArgs,
+    network: &'a Network,
+    client: Client,
+    /// The endorsement policy as a definition has it; empty for the default.
+    policy: Bytes,
+}
+
+impl Deployment<'_> {
+    async fn deploy_sample(&self) -> anyhow::Result<Deployed> {
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        write_sample(folder.path()).context("cannot write the bundled sample")?;
+        let chaincode = NamedPath { name: None, path: folder.path().to_owned() };
+        self.deploy(SAMPLE, &chaincode).await.context("cannot deploy the bundled sample")
+    }
+
+    async fn deploy(&self, name: &str, chaincode: &NamedPath) -> anyhow::Result<Deployed> {
+        let started = Instant::now();
+        let package = package(name, &chaincode.path).await?;
+        let package_id = package.id.to_string();
+        if !self.is_installed(&package_id).await? {
+            self.install(&package).await?;
+        }
+        let (outcome, version, sequence) = self.define(name, &package_id).await?;
+        self.network.peer().engine().launch(&package_id).await?;
+        if self.args.init_required && outcome != Outcome::Unchanged {
+            self.init(name).await.context("Init failed")?;
+        }
+        Ok(Deployed { name: name.to_owned(), package_id, kind: package.kind, version, sequence, outcome, took: started.elapsed() })
+    }
+
+    async fn is_installed(&self, package_id: &str) -> anyhow::Result<bool> {
+        let result: Option<QueryInstalledChaincodesResult> =
+            self.client.lifecycle("", "QueryInstalledChaincodes", &QueryInstalledChaincodesArgs {}).await?;
+        let installed = result.unwrap_or_default().installed_chaincodes;
+        Ok(installed.iter().any(|one| one.package_id == package_id))
+    }
+
+    async fn install(&self, package: &Created) -> anyhow::Result<()> {
+        let args = InstallChaincodeArgs { chaincode_install_package: package.bytes.clone() };
+        let response = self.client.propose(&lifecycle_call("", "InstallChaincode", &args)).await?;
+        if response.status != 200 {
+            bail!("{}", response.message);
+        }
+        Ok(())
+    }
+
+    /// Makes the channel's definition of `name` one with this package and these arguments.
+    async fn define(&self, name: &str, package_id: &str) -> anyhow::Result<(Outcome, String, i64)> {
+        let channel = &self.args.channel;
+        let query = QueryChaincodeDefinitionArgs { name: name.to_owned() };
+        let current: Option<QueryChaincodeDefinitionResult> =
+            self.client.lifecycle(channel, "QueryChaincodeDefinition", &query).await?;
+        let (outcome, sequence) = match current {
+            None => (Outcome::New, 1),
+            Some(current) if self.is_current(name, package_id, &current).await? => {
+                return Ok((Outcome::Unchanged, current.version, current.sequence));
+            }
+            Some(current) => (Outcome::Upgraded, current.sequence + 1),
+        };
+        let version = format!("{sequence}.0");
+        let approve = ApproveChaincodeDefinitionForMyOrgArgs {
+            sequence,
+            name: name.to_owned(),
+            version: version.clone(),
+            validation_parameter: self.policy.clone(),
+            init_required: self.args.init_required,
+            source: Some(ChaincodeSource {
+                r#type: Some(chaincode_source::Type::LocalPackage(chaincode_source::Local {
+                    package_id: package_id.to_owned(),
+                })),
+            }),
+            ..Default::default()
+        };
+        let commit = CommitChaincodeDefinitionArgs {
+            sequence,
+            name: name.to_owned(),
+            version: version.clone(),
+            validation_parameter: self.policy.clone(),
+            init_required: self.args.init_required,
+            ..Default::default()
+        };
+        let approve = lifecycle_call(channel, "ApproveChaincodeDefinitionForMyOrg", &approve);
+        self.client.submit(&approve).await.context("the definition cannot be approved")?;
+        let commit = lifecycle_call(channel, "CommitChaincodeDefinition", &commit);
+        self.client.submit(&commit).await.context("the definition cannot be committed")?;
+        Ok((outcome, version, sequence))
+    }
+
+    /// Whether the committed definition is what would be committed now.
+    async fn is_current(
+        &self,
+        name: &str,
+        package_id: &str,
+        current: &QueryChaincodeDefinitionResult,
+    ) -> anyhow::Result<bool> {
+        let policy = if self.policy.is_empty() { default_policy() } else { self.policy.clone() };
+        if current.init_required != self.args.init_required || current.validation_parameter != policy {
+            return Ok(false);
+        }
+        let query = QueryApprovedChaincodeDefinitionArgs { name: name.to_owned(), sequence: current.sequence };
+        let approved: Option<QueryApprovedChaincodeDefinitionResult> =
+            self.client.lifecycle(&self.args.channel, "QueryApprovedChaincodeDefinition", &query).await?;
+        let source = approved.and_then(|approved| approved.source).and_then(|source| source.r#type);
+        Ok(matches!(source, Some(chaincode_source::Type::LocalPackage(local)) if local.package_id == package_id))
+    }
+
+    async fn init(&self, name: &str) -> anyhow::Result<()> {
+        let args = self.args.init_args.as_ref().map(|args| args.0.as_slice()).unwrap_or_default();
+        let call = Call {
+            channel: self.args.channel.clone(),
+            chaincode: name.to_owned(),
+            args: args.iter().map(|arg| Bytes::copy_from_slice(arg.as_bytes())).collect(),
+            is_init: true,
+            ..Default::default()
+        };
+        let committed = self.client.submit(&call).await?;
+        if committed.response.status >= 400 {
+            bail!("{}", committed.response.message);
+        }
+        Ok(())
+    }
+}
+
+async fn package(name: &str, path: &Path) -> anyhow::Result<Created> {
+    let path = path.to_owned();
+    let label = name.parse()?;
+    // Reading and compressing a source tree would hold up the executor.
+    let created = tokio::task::spawn_blocking(move || {
+        create(&path, &CreateOptions { label: Some(label), ..Default::default() })
+    });
+    Ok(created.await??)
+}
+
+/// Writes the bundled sample's code: the `binary` buildpack tells it where this program is, which has the chaincode in it.
+fn write_sample(folder: &Path) -> std::io::Result<()> {
+    let script = folder.join("chaincode");
+    std::fs::write(&script, "#!/bin/sh\nexec \"$WINDLASS_EXECUTABLE\" sample \"$@\"\n")?;
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))
+}
+
+/// A chaincode name made from a path: of a folder its name, of a package its label.
+fn name_of(path: &Path) -> anyhow::Result<String> {
+    let absolute: PathBuf = std::fs::canonicalize(path).with_context(|| format!("cannot use {}", path.display()))?;
+    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = ["tar.gz", "tgz"].iter().find_map(|end| name.strip_suffix(&format!(".{end}"))).unwrap_or(&name);
+    // Fabric: lifecycle §4
+    let mut legal = String::new();
+    for character in stem.chars() {
+        if character.is_ascii_alphanumeric() {
+            legal.push(character);
+        } else if !legal.is_empty() && !legal.ends_with('-') {
+            legal.push('-');
+        }
+    }
+    let legal = legal.trim_end_matches('-');
+    if legal.is_empty() {
+        bail!("no chaincode name can be made from {}; hint: name it, as in basic={}", path.display(), path.display());
+    }
+    Ok(legal.to_owned())
+}
+
+fn application_policy(policy: &str) -> anyhow::Result<Bytes> {
+    let envelope = text::parse(policy).with_context(|| format!("--signature-policy {policy}"))?;
+    let policy = ApplicationPolicy { r#type: Some(application_policy::Type::SignaturePolicy(envelope)) };
+    Ok(policy.encode_to_vec().into())
+}
+
+/// What a definition without a policy gets.
+// Fabric: lifecycle §5
+fn default_policy() -> Bytes {
+    let reference = "/Channel/Application/Endorsement".to_owned();
+    let policy = ApplicationPolicy { r#type: Some(application_policy::Type::ChannelConfigPolicyReference(reference)) };
+    policy.encode_to_vec().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn makes_legal_names_of_paths() {
+        let parent = tempfile::tempdir().expect("a folder");
+        for (file, name) in
+            [("asset_transfer.v2", "asset-transfer-v2"), ("basic_1.0.tar.gz", "basic-1-0"), ("-odd--", "odd")]
+        {
+            let path = parent.path().join(file);
+            std::fs::create_dir(&path).expect("a folder");
+            assert_eq!(name_of(&path).expect("a name"), name);
+        }
+    }
+}

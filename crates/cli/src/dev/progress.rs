@@ -1,0 +1,73 @@
+//! Slow steps, as they go: builds with a spinner or a line, and what chaincode prints.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::{sync::broadcast, task::AbortHandle};
+use windlass_chaincode::build::{BuildProgress, Step, StepEvent};
+
+use crate::printer::Printer;
+
+/// Steps that take less are not worth a word.
+const WORTH_SAYING: Duration = Duration::from_millis(500);
+
+/// Shows progress until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Watching(AbortHandle);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Shows what builders do from now on.
+pub(crate) fn watch(printer: Printer, progress: broadcast::Receiver<BuildProgress>) -> Watching {
+    Watching(tokio::spawn(show(printer, progress)).abort_handle())
+}
+
+async fn show(printer: Printer, mut progress: broadcast::Receiver<BuildProgress>) {
+    let mut bars = HashMap::new();
+    loop {
+        let BuildProgress { id, builder, step, event } = match progress.recv().await {
+            Ok(progress) => progress,
+            Err(broadcast::error::RecvError::Lagged(_)) => continue,
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        if !matches!(step, Step::Build | Step::Release) {
+            continue;
+        }
+        let label = id.split(':').next().unwrap_or(&id).to_owned();
+        match event {
+            StepEvent::Started => {
+                if step == Step::Build {
+                    let message = format!("building {label} with {builder}");
+                    if !printer.is_terminal() {
+                        printer.note(&message);
+                    }
+                    bars.insert(id, printer.spinner(message));
+                }
+            }
+            StepEvent::Output(line) => {
+                if let Some(bar) = bars.get(&id) {
+                    bar.set_message(format!("building {label} with {builder}: {}", shorten(&line.text)));
+                }
+            }
+            StepEvent::Finished { took, failure } => {
+                if let Some(bar) = bars.remove(&id) {
+                    bar.finish_and_clear();
+                }
+                if failure.is_none() && took >= WORTH_SAYING {
+                    printer.note(format_args!("built {label} with {builder} in {:.1} s", took.as_secs_f32()));
+                }
+            }
+        }
+    }
+}
+
+fn shorten(line: &str) -> String {
+    const WIDTH: usize = 60;
+    if line.chars().count() <= WIDTH {
+        return line.to_owned();
+    }
+    line.chars().take(WIDTH).chain("…".chars()).collect()
+}

@@ -1,0 +1,90 @@
+//! What a person sees. Answers go to stdout, everything else to stderr; nothing else in this crate prints.
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
+
+use console::{Style, StyledObject};
+
+use crate::args::Color;
+
+/// Prints, with colour where it is wanted.
+#[derive(Clone, Debug)]
+pub(crate) struct Printer {
+    color: bool,
+    progress: indicatif::MultiProgress,
+}
+
+impl Printer {
+    pub(crate) fn new(color: Color) -> Self {
+        let color = match color {
+            Color::Auto => console::colors_enabled(),
+            Color::Always => true,
+            Color::Never => false,
+        };
+        Self { color, progress: indicatif::MultiProgress::new() }
+    }
+
+    /// A line on stdout. A reader that has gone away is not an error.
+    pub(crate) fn line(&self, text: impl Display) {
+        self.progress.suspend(|| {
+            let _ = writeln!(io::stdout().lock(), "{text}");
+        });
+    }
+
+    /// A line on stderr.
+    pub(crate) fn note(&self, text: impl Display) {
+        self.progress.suspend(|| {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        });
+    }
+
+    /// An error with its causes, and a hint if one of them is one.
+    pub(crate) fn error(&self, error: &anyhow::Error) {
+        self.note(format_args!("{} {error}", self.paint("error:", Style::new().red().bold())));
+        for cause in error.chain().skip(1) {
+            self.note(format_args!("  {} {cause}", self.paint("caused by:", Style::new().dim())));
+        }
+    }
+
+    /// Something to know, that stops nothing.
+    pub(crate) fn warn(&self, text: impl Display) {
+        self.note(format_args!("{} {text}", self.paint("warning:", Style::new().yellow().bold())));
+    }
+
+    /// A spinner with a message; hidden when stderr is not a terminal.
+    pub(crate) fn spinner(&self, message: String) -> indicatif::ProgressBar {
+        let bar = self.progress.add(indicatif::ProgressBar::new_spinner().with_message(message));
+        if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        bar
+    }
+
+    /// Whether spinners show.
+    pub(crate) fn is_terminal(&self) -> bool {
+        console::user_attended_stderr()
+    }
+
+    pub(crate) fn paint<T>(&self, text: T, style: Style) -> StyledObject<T> {
+        style.force_styling(self.color).apply_to(text)
+    }
+
+    pub(crate) fn bold<T>(&self, text: T) -> StyledObject<T> {
+        self.paint(text, Style::new().bold())
+    }
+
+    pub(crate) fn dim<T>(&self, text: T) -> StyledObject<T> {
+        self.paint(text, Style::new().dim())
+    }
+
+    pub(crate) fn good<T>(&self, text: T) -> StyledObject<T> {
+        self.paint(text, Style::new().green())
+    }
+
+    pub(crate) fn bad<T>(&self, text: T) -> StyledObject<T> {
+        self.paint(text, Style::new().red())
+    }
+}

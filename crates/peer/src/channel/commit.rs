@@ -1,0 +1,159 @@
+//! The commit loop of one channel: block by block, verify, validate, commit, tell.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use windlass_identity::{channel::ChannelConfig, policy::SignedData};
+use windlass_proto::{
+    Bytes,
+    common::{Block, BlockMetadataIndex, Envelope, HeaderType, Metadata, SignatureHeader},
+    envelope::{decode, unpack_envelope, unpack_response_payload, unpack_transaction},
+    hash::{block_data_hash, block_header_der, block_header_hash},
+    protos::TxValidationCode,
+    rwset::TxReadWriteSet,
+};
+
+use super::{Channel, Committing};
+use crate::validate::{Context, check_block_form, validate_block};
+
+/// How long to wait before asking the ordering service again after a fault.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Commits blocks as they come. Returns only when the channel cannot go on: whoever continued on a block
+/// that could not be judged would part from the other peers.
+pub(super) async fn run(committing: &Committing, channel: Arc<Channel>) {
+    loop {
+        let from = channel.ledger().height();
+        let mut blocks = match committing.orderer.blocks(channel.id(), from) {
+            Ok(blocks) => Box::pin(blocks),
+            Err(error) => {
+                tracing::warn!(channel = channel.id(), %error, "the ordering service does not deliver");
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
+        };
+        while let Some(delivered) = blocks.next().await {
+            let block = match delivered {
+                Ok(block) => block,
+                Err(error) => {
+                    tracing::warn!(channel = channel.id(), %error, "the ordering service broke off");
+                    break;
+                }
+            };
+            let (committing, channel) = (committing.clone(), channel.clone());
+            let number = block.header.as_ref().map_or(0, |header| header.number);
+            let id = channel.id().to_owned();
+            // Verifying signatures and writing to disk would hold up the executor.
+            let outcome = tokio::task::spawn_blocking(move || commit(&committing, &channel, &block)).await;
+            match outcome {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(channel = id, block = number, %error, "the channel stops: a block cannot be committed");
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(channel = id, block = number, %error, "the channel stops: committing broke down");
+                    return;
+                }
+            }
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+fn commit(committing: &Committing, channel: &Channel, block: &Block) -> anyhow::Result<()> {
+    let started = std::time::Instant::now();
+    let config = channel.config();
+    verify(channel, &config, block)?;
+    check_block_form(block)?;
+    let codes = validate_block(&Context::new(channel, &config, &committing.lifecycle), block)?;
+    let committed = channel.ledger().commit(block.clone(), codes)?;
+
+    let effects = Effects::of(&committed.block, &committed.codes);
+    if let Some(config) = effects.config {
+        channel.set_config(ChannelConfig::from_config(channel.id(), &config)?);
+    }
+    if effects.definitions
+        && let Err(error) = committing.lifecycle.refresh(channel.id())
+    {
+        tracing::error!(channel = channel.id(), %error, "cannot read the chaincode definitions");
+    }
+    committing.metrics.block_committed(channel.id(), &committed, started.elapsed());
+    committing.events.committed(channel.id(), &committed);
+    channel.heights.send_replace(channel.ledger().height());
+    Ok(())
+}
+
+/// Whether `block` comes next, is whole, and is signed by the ordering service.
+// Fabric: ledger §11
+fn verify(channel: &Channel, config: &ChannelConfig, block: &Block) -> anyhow::Result<()> {
+    let header = block.header.clone().unwrap_or_default();
+    let height = channel.ledger().height();
+    anyhow::ensure!(header.number == height, "expected block {height}, the ordering service sent block {}", header.number);
+    let previous = channel.ledger().info().current_block_hash;
+    anyhow::ensure!(
+        header.previous_hash == previous,
+        "block {height} does not follow: its previous hash is {}, the hash of the block before is {}",
+        hex::encode(&header.previous_hash),
+        hex::encode(&previous)
+    );
+    let data_hash = block_data_hash(&block.data.clone().unwrap_or_default());
+    anyhow::ensure!(header.data_hash.as_ref() == data_hash, "the data of block {height} does not have the hash in its header");
+
+    let slots = block.metadata.clone().unwrap_or_default().metadata;
+    let slot = slots.get(BlockMetadataIndex::Signatures as usize).cloned().unwrap_or_default();
+    let metadata: Metadata = decode("Metadata", &slot)?;
+    let der = block_header_der(&header);
+    let mut signatures = Vec::with_capacity(metadata.signatures.len());
+    for signature in &metadata.signatures {
+        let signer: SignatureHeader = decode("SignatureHeader", &signature.signature_header)?;
+        let data: Bytes = [metadata.value.as_ref(), signature.signature_header.as_ref(), &der].concat().into();
+        signatures.push(SignedData { data, identity: signer.creator, signature: signature.signature.clone() });
+    }
+    config
+        .policies()
+        .evaluate("/Channel/Orderer/BlockValidation", config.msps(), &signatures)
+        .map_err(|error| anyhow::anyhow!("block {height} is not signed by the ordering service: {error}"))?;
+    debug_assert_eq!(block_header_hash(&header).len(), 32);
+    Ok(())
+}
+
+/// What a committed block changes beyond the ledger.
+#[derive(Default)]
+struct Effects {
+    config: Option<windlass_proto::common::Config>,
+    definitions: bool,
+}
+
+impl Effects {
+    fn of(block: &Block, codes: &[TxValidationCode]) -> Self {
+        let mut effects = Self::default();
+        let entries = block.data.iter().flat_map(|data| &data.data);
+        for (entry, _) in entries.zip(codes).filter(|(_, code)| **code == TxValidationCode::Valid) {
+            // A valid transaction decodes; whatever does not has no effects.
+            let _ = effects.add(entry);
+        }
+        effects
+    }
+
+    fn add(&mut self, entry: &Bytes) -> anyhow::Result<()> {
+        let envelope: Envelope = decode("Envelope", entry)?;
+        let unpacked = unpack_envelope(&envelope)?;
+        match HeaderType::try_from(unpacked.channel_header.r#type) {
+            Ok(HeaderType::Config) => {
+                let envelope: windlass_proto::common::ConfigEnvelope = decode("ConfigEnvelope", &unpacked.payload.data)?;
+                self.config = envelope.config;
+            }
+            Ok(HeaderType::EndorserTransaction) => {
+                let Some((_, payload)) = unpack_transaction(&unpacked.payload.data)? else { return Ok(()) };
+                let endorsed = payload.action.unwrap_or_default();
+                let (_, action) = unpack_response_payload(&endorsed.proposal_response_payload)?;
+                let results: TxReadWriteSet = decode("TxReadWriteSet", &action.results)?;
+                self.definitions |= results.ns_rwset.iter().any(|set| set.namespace == "_lifecycle")
+                    && action.chaincode_id.is_some_and(|id| id.name == "_lifecycle");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,27 @@
+//! The node: one [`node::Peer`] value owns everything that a Fabric peer does.
+//!
+//! - [`node`]: starting and stopping a peer; start reading here
+//! - [`config`]: `core.yaml` and the environment over it
+//! - [`channel`]: a joined channel: its ledger, configuration and commit loop
+//! - [`validate`]: signatures and policies of a block's transactions
+//! - [`acl`]: who may use which resource
+//! - [`services`]: endorser, gateway, deliver
+//! - [`system`]: the system chaincodes `cscc` and `qscc`
+//! - [`simulation`]: joins the ledger's simulator to the chaincode engine
+//! - [`events`]: what happened to each transaction, for whoever watches
+//! - [`operations`], [`telemetry`], [`logging`]: what operators look at
+//! - [`listen`]: listeners
+
+pub mod acl;
+pub mod channel;
+pub mod config;
+pub mod events;
+pub mod listen;
+pub mod logging;
+pub mod node;
+pub mod operations;
+pub mod services;
+pub mod simulation;
+pub mod system;
+pub mod telemetry;
+pub mod validate;

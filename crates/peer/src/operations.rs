@@ -1,0 +1,144 @@
+//! What operators look at over HTTP: health, metrics, the version, the log levels.
+// Fabric: endorsement-and-gateway §10
+
+mod health;
+mod listener;
+
+use std::{io, sync::Arc};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{ConnectInfo, Request, State},
+    http::{Method, StatusCode, header::CONTENT_TYPE},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use rustls::ServerConfig;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use health::HealthCheck;
+
+use crate::{logging::Logging, telemetry};
+use listener::{Client, Incoming};
+
+/// What the operations endpoint serves.
+#[derive(Clone)]
+pub struct Operations {
+    /// Shown at `/metrics`, if there is a provider.
+    pub metrics: Option<telemetry::Metrics>,
+    /// Shown and changed at `/logspec`.
+    pub logging: Logging,
+    /// Shown at `/version`.
+    pub version: Version,
+    /// Asked at `/healthz`.
+    pub checks: Vec<Arc<dyn HealthCheck>>,
+    /// With TLS, metrics and log levels need a client certificate; health and version do not.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+impl std::fmt::Debug for Operations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operations").field("version", &self.version).field("tls", &self.tls.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// The answer of `/version`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Version {
+    /// The commit that was built.
+    #[serde(rename = "CommitSHA")]
+    pub commit: String,
+    /// The version.
+    #[serde(rename = "Version")]
+    pub version: String,
+}
+
+/// The body of `/logspec`.
+#[derive(Deserialize, Serialize)]
+struct SpecBody {
+    spec: String,
+}
+
+/// The body of a refusal.
+#[derive(Serialize)]
+struct Refusal {
+    error: String,
+}
+
+/// The endpoint's routes.
+pub fn router(operations: Operations) -> Router {
+    let protected = Router::new().route("/logspec", any(log_spec));
+    let protected = match operations.metrics {
+        Some(_) => protected.route("/metrics", any(metrics)),
+        None => protected,
+    };
+    let protected = match operations.tls {
+        Some(_) => protected.layer(middleware::from_fn(require_certificate)),
+        None => protected,
+    };
+    Router::new()
+        .route("/healthz", any(health::answer))
+        .route("/version", any(version))
+        .merge(protected)
+        .fallback(|| async { (StatusCode::NOT_FOUND, "404 page not found\n") })
+        .with_state(operations)
+}
+
+/// Serves the endpoint on `listener` until `shutdown`.
+///
+/// # Errors
+/// When the listener breaks down.
+pub async fn serve(listener: TcpListener, operations: Operations, shutdown: CancellationToken) -> io::Result<()> {
+    let incoming = Incoming::new(listener, operations.tls.clone())?;
+    let service = router(operations).into_make_service_with_connect_info::<Client>();
+    axum::serve(incoming, service).with_graceful_shutdown(shutdown.cancelled_owned()).await
+}
+
+async fn require_certificate(ConnectInfo(client): ConnectInfo<Client>, request: Request, next: Next) -> Response {
+    if client.has_certificate { next.run(request).await } else { StatusCode::UNAUTHORIZED.into_response() }
+}
+
+async fn metrics(State(operations): State<Operations>, method: Method) -> Response {
+    if method != Method::GET {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    let text = operations.metrics.map(|metrics| metrics.render()).unwrap_or_default();
+    ([(CONTENT_TYPE, telemetry::CONTENT_TYPE)], text).into_response()
+}
+
+async fn version(State(operations): State<Operations>, method: Method) -> Response {
+    if method != Method::GET {
+        return refuse(format!("invalid request method: {method}"));
+    }
+    Json(operations.version).into_response()
+}
+
+async fn log_spec(State(operations): State<Operations>, method: Method, body: Bytes) -> Response {
+    match method {
+        Method::GET => Json(SpecBody { spec: operations.logging.spec().to_string() }).into_response(),
+        Method::PUT => match set_log_spec(&operations.logging, &body) {
+            Ok(()) => StatusCode::NO_CONTENT.into_response(),
+            Err(error) => refuse(error),
+        },
+        other => refuse(format!("invalid request method: {other}")),
+    }
+}
+
+fn set_log_spec(logging: &Logging, body: &[u8]) -> Result<(), String> {
+    let body: SpecBody = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let spec = body.spec.parse::<crate::logging::LogSpec>().map_err(|error| error.to_string())?;
+    tracing::info!(%spec, "the logging specification changes");
+    logging.set(spec);
+    Ok(())
+}
+
+fn refuse(error: String) -> Response {
+    (StatusCode::BAD_REQUEST, Json(Refusal { error })).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! Deliver: blocks of the peer's channels, whole, filtered, or with private data.
+//!
+//! Where to begin, when to wait and how to end is the same as on an orderer and lives there
+//! ([`windlass_orderer::deliver`]); here is what a peer sends, and to whom.
+// Fabric: endorsement-and-gateway §8
+
+mod filter;
+
+use std::{pin::Pin, sync::Arc};
+
+use futures::{Stream, StreamExt};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status, Streaming};
+use windlass_identity::ChannelConfig;
+use windlass_orderer::deliver::{
+    BlockSource, DeliverOptions, DeliverRequest, DeliverService, Refusal, SourceError, TlsBinding, serve,
+};
+use windlass_proto::{
+    common::{self, Block, Envelope},
+    hash::sha256,
+    protos::{BlockAndPrivateData, DeliverResponse, deliver_response::Type, deliver_server},
+};
+use windlass_transport::ConnectionInfo;
+
+use super::Limit;
+use crate::{
+    acl::Acl,
+    channel::{Channel, PeerChannels},
+    telemetry::{Delivery, Metrics},
+};
+
+/// The Deliver services of a peer. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Deliver {
+    channels: PeerChannels,
+    acl: Acl,
+    metrics: Metrics,
+    limit: Limit,
+    binds_to_tls: bool,
+}
+
+type Responses = Pin<Box<dyn Stream<Item = Result<DeliverResponse, Status>> + Send>>;
+
+impl Deliver {
+    /// Delivers from these channels. With `client_auth_required`, requests must be bound to the TLS
+    /// certificate of their connection.
+    pub fn new(channels: PeerChannels, acl: Acl, metrics: Metrics, limit: Limit, client_auth_required: bool) -> Self {
+        Self { channels, acl, metrics, limit, binds_to_tls: client_auth_required }
+    }
+
+    #[allow(clippy::result_large_err)]
+    fn open(&self, delivery: Delivery, request: Request<Streaming<Envelope>>) -> Result<Response<Responses>, Status> {
+        let place = self.limit.enter()?;
+        let certificate = request.extensions().get::<ConnectionInfo>().and_then(|info| info.certificate.clone());
+        let responses = self.serve(delivery, certificate.map(|der| sha256(&der)), request.into_inner());
+        let responses = responses.map(move |response| {
+            // The place is taken for as long as the stream lives.
+            let _ = &place;
+            response
+        });
+        Ok(Response::new(Box::pin(responses)))
+    }
+
+    fn serve<R>(
+        &self,
+        delivery: Delivery,
+        certificate: Option<[u8; 32]>,
+        requests: R,
+    ) -> impl Stream<Item = Result<DeliverResponse, Status>> + Send + 'static + use<R>
+    where
+        R: Stream<Item = Result<Envelope, Status>> + Send + 'static,
+    {
+        let binding = if self.binds_to_tls { TlsBinding::Certificate(certificate) } else { TlsBinding::Unchecked };
+        let session = Session { deliver: self.clone(), delivery, channel: Mutex::new(None) };
+        let open = self.metrics.deliver_stream_opened();
+        serve(Arc::new(session), requests, DeliverOptions { binding, ..Default::default() }).map(move |response| {
+            let _ = &open;
+            response
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl deliver_server::Deliver for Deliver {
+    type DeliverStream = Responses;
+    type DeliverFilteredStream = Responses;
+    type DeliverWithPrivateDataStream = Responses;
+
+    async fn deliver(&self, request: Request<Streaming<Envelope>>) -> Result<Response<Responses>, Status> {
+        self.open(Delivery::Block, request)
+    }
+
+    async fn deliver_filtered(&self, request: Request<Streaming<Envelope>>) -> Result<Response<Responses>, Status> {
+        self.open(Delivery::FilteredBlock, request)
+    }
+
+    async fn deliver_with_private_data(
+        &self,
+        request: Request<Streaming<Envelope>>,
+    ) -> Result<Response<Responses>, Status> {
+        self.open(Delivery::BlockAndPrivateData, request)
+    }
+}
+
+/// One stream of requests and what it is answered with.
+struct Session {
+    deliver: Deliver,
+    delivery: Delivery,
+    /// The channel of the request being served, for the metrics.
+    channel: Mutex<Option<String>>,
+}
+
+impl Drop for Session {
+    /// A client that goes away ends its request, too.
+    fn drop(&mut self) {
+        if let Some(channel) = self.channel.lock().take() {
+            self.deliver.metrics.deliver_request_completed(&channel, self.delivery, false);
+        }
+    }
+}
+
+impl DeliverService for Session {
+    type Source = ChannelBlocks;
+    type Response = DeliverResponse;
+
+    fn channel(&self, channel: &str) -> Option<ChannelBlocks> {
+        let found = self.deliver.channels.get(channel)?;
+        *self.channel.lock() = Some(channel.to_owned());
+        self.deliver.metrics.deliver_request_received(channel, self.delivery);
+        Some(ChannelBlocks(found))
+    }
+
+    fn authorize(&self, config: &ChannelConfig, request: &DeliverRequest) -> Result<(), Refusal> {
+        let resource = match self.delivery {
+            Delivery::FilteredBlock => "event/FilteredBlock",
+            Delivery::Block | Delivery::BlockAndPrivateData => "event/Block",
+        };
+        let checked = self.deliver.acl.check_signed(resource, Some(config), &request.signed);
+        checked.map_err(|error| Refusal(error.to_string()))
+    }
+
+    fn status(&self, status: common::Status) -> DeliverResponse {
+        if let Some(channel) = self.channel.lock().take() {
+            let success = status == common::Status::Success;
+            self.deliver.metrics.deliver_request_completed(&channel, self.delivery, success);
+        }
+        DeliverResponse { r#type: Some(Type::Status(status as i32)) }
+    }
+
+    fn block(
+        &self,
+        source: &ChannelBlocks,
+        block: Arc<Block>,
+        _: &DeliverRequest,
+    ) -> Result<DeliverResponse, SourceError> {
+        let content = match self.delivery {
+            Delivery::Block => Type::Block(Arc::unwrap_or_clone(block)),
+            Delivery::FilteredBlock => Type::FilteredBlock(filter::filtered(source.0.id(), &block)),
+            // The peer's private data is not kept by block yet, and no entry means that there is none.
+            Delivery::BlockAndPrivateData => Type::BlockAndPrivateData(BlockAndPrivateData {
+                block: Some(Arc::unwrap_or_clone(block)),
+                ..Default::default()
+            }),
+        };
+        self.deliver.metrics.deliver_block_sent(source.0.id(), self.delivery);
+        Ok(DeliverResponse { r#type: Some(content) })
+    }
+}
+
+/// The blocks of a joined channel.
+#[derive(Clone, Debug)]
+struct ChannelBlocks(Arc<Channel>);
+
+impl BlockSource for ChannelBlocks {
+    fn config(&self) -> Arc<ChannelConfig> {
+        self.0.config()
+    }
+
+    fn heights(&self) -> watch::Receiver<u64> {
+        self.0.heights()
+    }
+
+    async fn block(&self, number: u64) -> Result<Option<Arc<Block>>, SourceError> {
+        let ledger = self.0.ledger().clone();
+        let read = tokio::task::spawn_blocking(move || ledger.block(number)).await;
+        let read = read.map_err(|error| SourceError(error.to_string()))?;
+        Ok(read.map_err(|error| SourceError(error.to_string()))?.map(Arc::new))
+    }
+}
+
+#[cfg(test)]
+mod tests;

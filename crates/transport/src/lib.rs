@@ -1,0 +1,20 @@
+//! TLS listeners and dialers for gRPC.
+//!
+//! - [`tls`]: certificates, keys and trust, from PEM to rustls
+//! - [`listen`]: accepted connections as a stream for a gRPC server
+//! - [`dial`]: one connection to a gRPC server, with errors that name the cause
+//!
+//! Fabric needs more than gRPC libraries offer: servers that ask for a client certificate but accept any,
+//! and code that sees that certificate; hence a crate.
+
+pub mod dial;
+pub mod listen;
+pub mod tls;
+
+pub use dial::{DialError, DialOptions, dial};
+pub use listen::{ConnectionInfo, incoming};
+pub use tls::{ClientAuthentication, ClientTls, ServerTls, TlsError};
+
+/// The largest gRPC message, both ways: 100 MiB.
+// Fabric: chaincode-protocol §4, endorsement-and-gateway §1
+pub const MAX_MESSAGE_SIZE: usize = 100 * 1024 * 1024;

@@ -1,0 +1,44 @@
+//! The project's chores. `cargo xtask --help` lists them.
+
+mod limits;
+mod protobuf;
+mod steps;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// The project's chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+enum Chore {
+    /// Everything that must hold before a change lands: formatting, lints, docs, generated code, limits, all tests.
+    Test,
+    /// Generate the Rust code of crates/proto from proto/*.proto.
+    Proto {
+        /// Change nothing; fail if the committed code differs.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Fail if a source file has grown over 1,000 lines.
+    Limits,
+    /// Run the benchmarks and print their table. Takes some minutes.
+    Bench,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Chore::parse() {
+        Chore::Test => steps::test(&root()),
+        Chore::Proto { check } => protobuf::generate(&root(), check),
+        Chore::Limits => limits::check(&root()),
+        Chore::Bench => steps::bench(&root()),
+    }
+}
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    path.pop();
+    path.pop();
+    path
+}

@@ -1,0 +1,5 @@
+'use strict';
+
+const { AssetContract } = require('./lib/asset-contract');
+
+module.exports.contracts = [AssetContract];
