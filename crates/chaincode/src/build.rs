@@ -103,6 +103,19 @@ pub struct StepTimes {
     pub build: Duration,
     /// `release`: five minutes.
     pub release: Duration,
+    /// What a program started and left running may go on printing before it is killed: ten seconds.
+    pub aftermath: Duration,
+}
+
+impl StepTimes {
+    fn of(&self, step: Step) -> Duration {
+        match step {
+            Step::Detect => self.detect,
+            Step::Build => self.build,
+            Step::Release => self.release,
+            Step::Run => Duration::MAX,
+        }
+    }
 }
 
 impl Default for StepTimes {
@@ -111,6 +124,7 @@ impl Default for StepTimes {
             detect: Duration::from_secs(60),
             build: Duration::from_secs(30 * 60),
             release: Duration::from_secs(5 * 60),
+            aftermath: Duration::from_secs(10),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! up if it is not up yet, and executes the transaction on its stream.
 //!
 //! - [`config`]: what the engine can be told
+//! - [`settings`]: what operators may say of chaincode beside its package
 //! - [`resolve`]: from a name to what must run, and the rules of Init
 //! - `calls`: executing a transaction, chaincode that calls chaincode included
 //! - `target`: the names by which chaincode calls chaincode
@@ -20,16 +21,22 @@ mod custodian;
 mod errors;
 pub mod metrics;
 pub mod resolve;
+pub mod settings;
 pub mod status;
 mod target;
 
 use self::{calls::Core, resolve::Definitions};
 pub use self::{
     config::{EngineConfig, RuntimeParams},
-    errors::{ExecuteError, InvokeError},
+    errors::{ExecuteError, InvokeError, Repeats},
     metrics::{EngineMetrics, NoMetrics},
     resolve::{InvocationError, ResolveError, Resolved},
-    status::{ChaincodeState, ChaincodeStatus},
+    settings::{ChaincodeSettings, Settings},
+    status::{ChaincodeState, ChaincodeStatus, InstanceState, InstanceStatus},
+};
+use crate::{
+    build::Builds, channels::Channels, launch::source::Source, lifecycle::Lifecycle, system::SystemChaincode,
+    transaction::Transaction,
 };
 pub use crate::{
     launch::{
@@ -37,10 +44,6 @@ pub use crate::{
         errors::{LaunchCause, LaunchError},
     },
     stream::SupportService,
-};
-use crate::{
-    build::Builds, channels::Channels, launch::source::Source, lifecycle::Lifecycle, system::SystemChaincode,
-    transaction::Transaction,
 };
 
 /// The chaincode engine of one peer. Clones share it. [`Engine::shutdown`] ends what it runs; so does dropping
@@ -130,17 +133,27 @@ impl Engine {
         self.core.clone().execute(transaction, name, input).await
     }
 
+    /// Whether a transaction that failed like this is to be run again now, by the settings of the chaincode `id`
+    /// that was called. `repeats` belongs to the transaction. It is when a stream was lost; and when, after that,
+    /// the chaincode cannot be dialed yet, for ten seconds and with pauses. Dropping the future gives it up.
+    ///
+    /// The lost run has left reads and writes in its simulation, so the next needs a fresh one, and everything
+    /// that was read for it anew: whoever makes simulations repeats.
+    pub async fn runs_again(&self, id: &str, repeats: &mut Repeats, error: &ExecuteError) -> bool {
+        self.core.runs_again(id, repeats, error).await
+    }
+
     /// Launches the chaincode with this ID unless it is serving; waits until it does.
     ///
     /// # Errors
     /// When it does not come up.
     pub async fn launch(&self, id: &str) -> Result<(), LaunchError> {
-        self.core.launcher().session(id).await.map(drop)
+        self.core.launcher().session(id, None).await.map(drop)
     }
 
     /// The service by which chaincode registers.
     pub fn support_service(&self) -> SupportService {
-        SupportService::new(self.core.launcher().clone())
+        SupportService::new(self.core.launcher())
     }
 
     /// A certificate for the chaincode listener, which chaincode finds under `host`.
@@ -165,9 +178,21 @@ impl Engine {
         custodian::stop_all(&self.core).await;
     }
 
-    /// What every chaincode is doing, by ID.
+    /// What every chaincode is doing, by ID: all that is installed, and whatever else was launched.
     pub fn status(&self) -> Vec<ChaincodeStatus> {
-        self.core.launcher().registry().status()
+        let mut status = self.core.launcher().registry().status();
+        let installed = self.lifecycle.as_ref().map(Lifecycle::installed).unwrap_or_default();
+        for id in installed.into_iter().map(|installed| installed.package_id) {
+            if let Err(place) = status.binary_search_by(|known| known.id.as_str().cmp(id.as_str())) {
+                status.insert(place, ChaincodeStatus::idle(id.as_str()));
+            }
+        }
+        status
+    }
+
+    /// The chaincodes that some channel runs and that failed, with the reason.
+    pub fn broken(&self) -> Vec<(String, String)> {
+        self.core.launcher().registry().broken()
     }
 }
 

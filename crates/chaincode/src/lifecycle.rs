@@ -34,6 +34,7 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use windlass_identity::channel::ChannelConfig;
+use windlass_proto::ids::PackageId;
 
 pub use self::{
     cache::Reference,
@@ -221,6 +222,14 @@ impl Lifecycle {
         let cache = self.0.cache.lock();
         let endorsable = cache.channel(channel).filter(|known| cache.package(known).is_some());
         endorsable.map(|known| known.definition.clone()).collect()
+    }
+
+    /// The names under which channels run the package `id`, sorted.
+    pub fn names(&self, id: &str) -> Vec<String> {
+        let Ok(id) = id.parse::<PackageId>() else { return Vec::new() };
+        let references = self.0.cache.lock().references(&id);
+        let names: BTreeSet<_> = references.into_values().flatten().map(|reference| reference.name).collect();
+        names.into_iter().collect()
     }
 
     /// The definition of `name` as the peer knows it, which must be at the sequence that the transaction sees.

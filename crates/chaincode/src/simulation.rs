@@ -40,13 +40,25 @@ pub trait Simulation: Send + Sync {
     fn range(&self, namespace: &str, start: &str, end: &str) -> SimulationResult<Box<dyn Rows<Kv>>>;
 
     /// At most `page_size` keys of the range and the bookmark to go on from; empty at the end.
-    fn range_page(&self, namespace: &str, start: &str, end: &str, page_size: u32) -> SimulationResult<(Vec<Kv>, String)>;
+    fn range_page(
+        &self,
+        namespace: &str,
+        start: &str,
+        end: &str,
+        page_size: u32,
+    ) -> SimulationResult<(Vec<Kv>, String)>;
 
     /// A query in the state database's own language.
     fn query(&self, namespace: &str, query: &str) -> SimulationResult<Box<dyn Rows<Kv>>>;
 
     /// One page of such a query.
-    fn query_page(&self, namespace: &str, query: &str, page_size: u32, bookmark: &str) -> SimulationResult<(Vec<Kv>, String)>;
+    fn query_page(
+        &self,
+        namespace: &str,
+        query: &str,
+        page_size: u32,
+        bookmark: &str,
+    ) -> SimulationResult<(Vec<Kv>, String)>;
 
     /// What happened to `key`, newest first.
     fn history(&self, namespace: &str, key: &str) -> SimulationResult<Box<dyn Rows<KeyModification>>>;
@@ -64,7 +76,13 @@ pub trait Simulation: Send + Sync {
     fn delete_private(&self, namespace: &str, collection: &str, key: &str) -> SimulationResult<()>;
 
     /// Private keys from `start` to `end`, as [`Simulation::range`].
-    fn private_range(&self, namespace: &str, collection: &str, start: &str, end: &str) -> SimulationResult<Box<dyn Rows<Kv>>>;
+    fn private_range(
+        &self,
+        namespace: &str,
+        collection: &str,
+        start: &str,
+        end: &str,
+    ) -> SimulationResult<Box<dyn Rows<Kv>>>;
 }
 
 /// Rows read one after another. Dropping it ends the reading.

@@ -92,7 +92,9 @@ fn takes_the_last_of_duplicates_and_ignores_other_files() {
 #[test]
 fn says_in_fabrics_words_why_a_file_is_not_a_package() {
     let code = archive(&[]);
-    let good = package(&[]);
+    // Does not compress, so that half of the package ends inside.
+    let noise: Vec<u8> = (0..200_u8).flat_map(|seed| windlass_proto::hash::sha256(&[seed])).collect();
+    let good = package(&[file("noise", &noise)]);
     let metadata = |json: &[u8]| archive(&[file("metadata.json", json), file("code.tar.gz", &code)]);
     let label = |label: &str| {
         format!(
@@ -165,17 +167,15 @@ fn stops_bombs_at_their_limit() {
     let parse = |bytes: Vec<u8>| Package::parse(&bytes.into(), &limits).map(|_| ()).map_err(|error| error.to_string());
     let code = |entries: &[Entry<'_>]| parse(package(entries).into());
     let prefix = "error retrieving DB artifacts from code package";
+    // A bomb inside the code: small even after the outer archive is inflated.
+    let bomb = crate::parse(&package(&[file("zeros", &zeros)])).expect_err("a bomb");
+    assert_eq!(bomb, format!("{prefix}: archive inflates to more than 200 times its size"));
     assert_eq!(code(&[file("a/b/c", b"")]), Ok(()));
     for (result, text) in [
         // A bomb inside a file that nobody asked for, in the outer archive.
         (
             parse(archive(&[file("README", &zeros)])),
-            "error inspecting next tar header: archive inflates to more than 200 times its size".to_owned(),
-        ),
-        // The same inside the code: an archive that is small even after the outer one is inflated.
-        (
-            parse(archive(&[file("metadata.json", METADATA), file("code.tar.gz", &gzip(&zeros_as_files()))])),
-            format!("{prefix}: archive inflates to more than 200 times its size"),
+            "could not read README from tar: archive inflates to more than 200 times its size".to_owned(),
         ),
         (code(&[file("big", &zeros[..101])]), format!("{prefix}: entry 'big' is larger than 100 bytes")),
         (code(&[file("a/b/c/d", b"")]), format!("{prefix}: entry 'a/b/c/d' is more than 2 folders deep")),
@@ -192,17 +192,6 @@ fn stops_bombs_at_their_limit() {
     ] {
         assert_eq!(result, Err(text));
     }
-}
-
-/// Files of a hundred zeros each would be too many entries; one long name does as well.
-fn zeros_as_files() -> Vec<u8> {
-    let mut header = tar::Header::new_gnu();
-    header.set_path("a").expect("a short name");
-    // Size 0, then blocks that are no headers: reading stops at two blocks of zeros, so fill with a global header.
-    header.set_entry_type(tar::EntryType::new(b'g'));
-    header.set_size(20 << 20);
-    header.set_cksum();
-    [header.as_bytes().to_vec(), vec![0; 20 << 20]].concat()
 }
 
 // Fabric: external-builders §5
@@ -254,6 +243,66 @@ fn unpacks_unusual_names_and_overwrites_whole_files() {
     assert_eq!(mode & 0o777, 0o700);
 }
 
+/// Bytes that look random and are always the same.
+fn noise(seed: u32) -> impl Iterator<Item = u32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
+    std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state
+    })
+}
+
+#[test]
+fn survives_whatever_is_in_an_archive() {
+    let long = "directory/".repeat(20) + "file";
+    let mut builder = tar::Builder::new(Vec::new());
+    for name in ["a", &long, "dir/../b"] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(700);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name.replace("..", "x"), &[b'x'; 700][..]).expect("memory");
+    }
+    let code = builder.into_inner().expect("memory");
+    let folder = folder();
+    for seed in 0..500 {
+        let mut noise = noise(seed);
+        let mut damaged = code.clone();
+        for _ in 0..1 + seed % 4 {
+            let (at, value) = (noise.next().unwrap_or(0) as usize, noise.next().unwrap_or(0));
+            // Mostly headers: every fourth change is anywhere.
+            let at = if value % 4 == 0 { at % damaged.len() } else { at % (damaged.len() / 512) * 512 + at % 160 };
+            damaged[at] = if value & 64 == 0 { value as u8 } else { damaged[at].wrapping_add(1) };
+            if damaged.len() >= 512 {
+                fix_checksum(&mut damaged, at / 512 * 512);
+            }
+        }
+        damaged.truncate(damaged.len() - (seed as usize % 7) * 100);
+        let bytes = archive(&[file("metadata.json", METADATA), file("code.tar.gz", &gzip(&damaged))]);
+        if let Ok(package) = parse(&bytes) {
+            let inside = folder.path().join(seed.to_string()).join("in");
+            fs::create_dir_all(&inside).expect("a folder");
+            let _ = package.code().extract(&inside);
+            assert_eq!(fs::read_dir(inside.parent().expect("a folder")).expect("a folder").count(), 1);
+        }
+        // And the same damage as the outer archive, and to the compressed bytes.
+        let _ = parse(&gzip(&damaged));
+        let mut bytes = bytes;
+        let at = noise.next().unwrap_or(0) as usize % bytes.len();
+        bytes[at] ^= 1 << (seed % 8);
+        let _ = parse(&bytes);
+    }
+}
+
+/// Makes damage to a header count.
+fn fix_checksum(archive: &mut [u8], at: usize) {
+    let Some(block) = archive.get_mut(at..at + 512) else { return };
+    block[148..156].copy_from_slice(b"        ");
+    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+}
+
 #[test]
 fn keeps_packages_under_fabrics_names() {
     let folder = folder();
@@ -268,7 +317,7 @@ fn keeps_packages_under_fabrics_names() {
     fs::write(path.with_file_name("README.tar.gz"), "").expect("a file");
     fs::write(path.with_file_name(".ccpackage.123"), "half").expect("a file");
     let store = PackageStore::open(path.parent().expect("a folder")).expect("a store");
-    assert_eq!(store.list(), [id.clone()]);
+    assert_eq!(store.list(), std::slice::from_ref(&id));
     assert!(!path.with_file_name(".ccpackage.123").exists());
     assert!(store.contains(&id));
     assert_eq!(store.load(&id).expect("the package"), bytes);
@@ -392,12 +441,39 @@ fn recognises_folders_and_programs() {
     make_executable(&path("binary/chaincode"));
     write(root.path(), "single", "#!/bin/sh\n");
     make_executable(&path("single"));
+    write(root.path(), "maven/pom.xml", "<project/>");
+    write(root.path(), "maven/src/main/java/A.java", "");
+    write(root.path(), "maven/src/main/resources/META-INF/x", "");
+    write(root.path(), "maven/META-INF/statedb/couchdb/indexes/i.json", "{}");
+    write(root.path(), "maven/target/old.jar", "");
+    write(root.path(), "gradle/build.gradle.kts", "");
+    write(root.path(), "gradle/build/libs/old.jar", "");
+    write(root.path(), "gradle/.gradle/x", "");
+    write(root.path(), "crate/Cargo.toml", "[package]\nname = 'cc'\n");
+    write(root.path(), "crate/src/main.rs", "");
+    write(root.path(), "crate/target/CACHEDIR.TAG", "");
+    write(root.path(), "jars/app.jar", "PK\x03\x04");
+    write(root.path(), "jars/lib/dep.jar", "PK\x03\x04");
     let created = |name: &str| create(&path(name), &CreateOptions::default()).expect(name);
     for (name, kind, files) in [
         ("node", "node", &["src/package.json"][..]),
         ("server", "ccaas", &["connection.json"]),
         ("binary", "binary", &["chaincode", "data/x"]),
         ("single", "binary", &["chaincode"]),
+        (
+            "maven",
+            "java",
+            &[
+                "META-INF/statedb/couchdb/indexes/i.json",
+                "src/pom.xml",
+                "src/src/main/java/A.java",
+                "src/src/main/resources/META-INF/x",
+            ],
+        ),
+        ("gradle", "java", &["src/build.gradle.kts"]),
+        ("crate", "rust", &["src/Cargo.toml", "src/src/main.rs"]),
+        ("jars", "java", &["src/app.jar", "src/lib/dep.jar"]),
+        ("jars/app.jar", "java", &["src/chaincode.jar"]),
     ] {
         let created = created(name);
         assert_eq!(
@@ -411,15 +487,91 @@ fn recognises_folders_and_programs() {
 }
 
 #[test]
+fn packages_a_crate_with_what_it_depends_on_by_path() {
+    let root = folder();
+    let text =
+        "[package]\nname = 'cc'\n[workspace]\n[dependencies]\nshared = { path = '../../lib/shared' }\nserde = '1'\n";
+    write(root.path(), "chaincode/cc/Cargo.toml", text);
+    write(root.path(), "chaincode/cc/Cargo.lock", "");
+    write(root.path(), "chaincode/cc/src/main.rs", "");
+    write(root.path(), "chaincode/cc/META-INF/statedb/couchdb/indexes/i.json", "{}");
+    write(root.path(), "chaincode/other/Cargo.toml", "");
+    // The library takes another one from the workspace that it is in.
+    let text = "[workspace]\nmembers = ['*']\n[workspace.dependencies]\ndeeper = { path = 'deeper' }\nunused = { path = 'x' }\n";
+    write(root.path(), "lib/Cargo.toml", text);
+    write(root.path(), "lib/README", "");
+    write(
+        root.path(),
+        "lib/shared/Cargo.toml",
+        "[package]\nname = 'shared'\n[target.'cfg(unix)'.dependencies]\ndeeper.workspace = true\n",
+    );
+    write(root.path(), "lib/shared/src/lib.rs", "");
+    write(root.path(), "lib/deeper/Cargo.toml", "[package]\nname = 'deeper'\n");
+    write(root.path(), "lib/deeper/src/lib.rs", "");
+    let created = create(&root.path().join("chaincode/cc"), &CreateOptions::default()).expect("a package");
+    let (package, names) = unpacked(&created);
+    assert_eq!((package.metadata.kind.as_str(), package.metadata.path.as_str()), ("rust", "chaincode/cc"));
+    assert_eq!(
+        names,
+        [
+            "META-INF/statedb/couchdb/indexes/i.json",
+            "src/chaincode/cc/Cargo.lock",
+            "src/chaincode/cc/Cargo.toml",
+            "src/chaincode/cc/src/main.rs",
+            "src/lib/Cargo.toml",
+            "src/lib/deeper/Cargo.toml",
+            "src/lib/deeper/src/lib.rs",
+            "src/lib/shared/Cargo.toml",
+            "src/lib/shared/src/lib.rs",
+        ]
+    );
+}
+
+#[test]
+fn packages_a_member_with_its_workspace() {
+    let root = folder();
+    write(root.path(), "Cargo.toml", "[workspace]\nmembers = ['cc', 'other']\nexclude = ['apart']\n");
+    for name in ["cc", "other", "apart"] {
+        write(root.path(), &format!("{name}/Cargo.toml"), "[package]\nname = 'x'\n");
+    }
+    let options = CreateOptions::default();
+    let (package, names) = unpacked(&create(&root.path().join("cc"), &options).expect("a package"));
+    assert_eq!(package.metadata.path, "cc");
+    assert_eq!(names, ["src/Cargo.toml", "src/apart/Cargo.toml", "src/cc/Cargo.toml", "src/other/Cargo.toml"]);
+    let (package, names) = unpacked(&create(&root.path().join("apart"), &options).expect("a package"));
+    assert_eq!((package.metadata.path.as_str(), names), ("", vec!["src/Cargo.toml".to_owned()]));
+}
+
+#[test]
+fn says_what_is_wrong_with_a_manifest() {
+    let root = folder();
+    write(root.path(), "cc/Cargo.toml", "[package\n");
+    let error = create(&root.path().join("cc"), &CreateOptions::default()).expect_err("no manifest").to_string();
+    assert!(error.contains("/cc/Cargo.toml' is not valid: "), "{error}");
+    write(root.path(), "cc/Cargo.toml", "[dependencies]\ngone = { path = '../gone' }\n");
+    let error = create(&root.path().join("cc"), &CreateOptions::default()).expect_err("no library").to_string();
+    assert!(error.contains("/../gone': No such file"), "{error}");
+}
+
+#[test]
 fn says_what_it_looked_for_in_a_folder_that_is_nothing() {
     let root = folder();
     write(root.path(), "empty/README", "");
     let error = create(&root.path().join("empty"), &CreateOptions::default()).expect_err("nothing").to_string();
-    for name in ["go.mod", "package.json", "connection.json", "executable file 'chaincode'"] {
+    for name in [
+        "go.mod",
+        "package.json",
+        "pom.xml",
+        "build.gradle",
+        "Cargo.toml",
+        "connection.json",
+        "executable file 'chaincode'",
+        "a jar",
+    ] {
         assert!(error.contains(name), "{error}");
     }
     let error = create(&root.path().join("empty/README"), &CreateOptions::default()).expect_err("a text").to_string();
-    assert!(error.ends_with("is neither a chaincode package nor an executable file"), "{error}");
+    assert!(error.ends_with("is neither a chaincode package nor a jar nor an executable file"), "{error}");
     let error = create(&root.path().join("missing"), &CreateOptions::default()).expect_err("missing").to_string();
     assert!(error.contains("missing") && error.contains("No such file"), "{error}");
 }

@@ -1,6 +1,9 @@
 //! What can be typed.
 
 pub(crate) mod dev;
+pub(crate) mod package;
+pub(crate) mod plumbing;
+pub(crate) mod status;
 
 use std::ffi::OsString;
 
@@ -33,6 +36,36 @@ pub(crate) enum Command {
     /// Start a whole Fabric network for your chaincode.
     Dev(dev::DevArgs),
 
+    /// Show what a peer's chaincode is doing.
+    Status(status::StatusArgs),
+
+    /// Make a chaincode package.
+    Package(package::PackageArgs),
+
+    /// Package, install, approve and commit chaincode, as `peer lifecycle` does.
+    #[command(disable_help_flag = true)]
+    Lifecycle(PlumbingArgs),
+
+    /// Call chaincode, as `peer chaincode` does.
+    #[command(disable_help_flag = true)]
+    Chaincode(PlumbingArgs),
+
+    /// Work on channels, as `peer channel` does.
+    #[command(disable_help_flag = true)]
+    Channel(PlumbingArgs),
+
+    /// Run a peer, as `peer node` does.
+    #[command(disable_help_flag = true)]
+    Node(PlumbingArgs),
+
+    /// Work on snapshots of a ledger, as `peer snapshot` does.
+    #[command(disable_help_flag = true)]
+    Snapshot(PlumbingArgs),
+
+    /// Print the version, as `peer version` does.
+    #[command(disable_help_flag = true)]
+    Version(PlumbingArgs),
+
     /// Run one step of a built-in buildpack, as an external builder does.
     Buildpack(BuildpackArgs),
 
@@ -43,7 +76,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct BuildpackArgs {
-    /// The buildpack: binary, ccaas, golang or node.
+    /// The buildpack: binary, ccaas, golang, java, node or rust.
     pub(crate) name: String,
 
     /// The step: detect, build, release or run.
@@ -52,6 +85,14 @@ pub(crate) struct BuildpackArgs {
     /// The step's folders, as the external builder contract has them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) folders: Vec<OsString>,
+}
+
+/// Words that are read as Fabric's `peer` command reads them.
+#[derive(Debug, Args)]
+pub(crate) struct PlumbingArgs {
+    /// A command and its flags; --help lists them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub(crate) words: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,12 @@
 //! A client of a network, over gRPC with signed proposals.
+//!
+//! - [`assemble`]: a transaction from the endorsements of several peers
+//! - [`deliver`]: blocks, and waiting for a transaction to be committed
+//! - [`orderer`]: the ordering service
+
+pub(crate) mod assemble;
+pub(crate) mod deliver;
+pub(crate) mod orderer;
 
 use std::{path::Path, time::SystemTime};
 
@@ -14,9 +22,9 @@ use windlass_proto::{
         CommitStatusRequest, EndorseRequest, ErrorDetail, SignedCommitStatusRequest, SubmitRequest,
         gateway_client::GatewayClient,
     },
-    protos::{Response, SignedProposal, TxValidationCode, endorser_client::EndorserClient},
+    protos::{ProposalResponse, Response, SignedProposal, TxValidationCode, endorser_client::EndorserClient},
 };
-use windlass_transport::{ClientTls, DialOptions, MAX_MESSAGE_SIZE, dial};
+use windlass_transport::{ClientTls, DialError, DialOptions, MAX_MESSAGE_SIZE, dial};
 
 /// One identity's connection to one peer.
 #[derive(Clone, Debug)]
@@ -29,6 +37,9 @@ pub(crate) struct Client {
 #[derive(Clone, Debug)]
 pub(crate) struct Committed {
     pub(crate) response: Response,
+    pub(crate) transaction_id: String,
+    /// The number of its block.
+    pub(crate) block: u64,
 }
 
 impl Client {
@@ -38,18 +49,34 @@ impl Client {
             .with_context(|| format!("cannot use the identity in {}", msp.display()))?;
         let root = std::fs::read_to_string(tls_root).with_context(|| format!("cannot read {}", tls_root.display()))?;
         let tls = ClientTls { roots: vec![root], ..Default::default() };
-        let channel = dial(address, Some(&tls), &DialOptions::default()).await?;
+        Ok(Self::dial(identity, address, Some(&tls), &DialOptions::default()).await?)
+    }
+
+    /// Connects as `identity`.
+    pub(crate) async fn dial(
+        identity: SigningIdentity,
+        address: &str,
+        tls: Option<&ClientTls>,
+        options: &DialOptions,
+    ) -> Result<Self, DialError> {
+        let channel = dial(address, tls, options).await?;
         Ok(Self { identity, channel })
     }
 
     /// Sends a proposal to the endorser and returns the chaincode's response, whatever its status.
     pub(crate) async fn propose(&self, call: &Call) -> anyhow::Result<Response> {
         let (signed, _) = self.sign(call);
+        let answer = self.endorse(signed).await.map_err(|status| explain(&status))?;
+        answer.response.context("the peer sent no response")
+    }
+
+    /// Sends a signed proposal to the endorser; gives its whole answer.
+    #[allow(clippy::result_large_err)]
+    pub(crate) async fn endorse(&self, signed: SignedProposal) -> Result<ProposalResponse, tonic::Status> {
         let mut endorser = EndorserClient::new(self.channel.clone())
             .max_decoding_message_size(MAX_MESSAGE_SIZE)
             .max_encoding_message_size(MAX_MESSAGE_SIZE);
-        let answer = endorser.process_proposal(signed).await.map_err(|status| explain(&status))?.into_inner();
-        answer.response.context("the peer sent no response")
+        Ok(endorser.process_proposal(signed).await?.into_inner())
     }
 
     /// Calls a function of `_lifecycle` that writes nothing.
@@ -69,15 +96,18 @@ impl Client {
 
     /// Endorses, submits, and waits until the transaction is on the ledger.
     pub(crate) async fn submit(&self, call: &Call) -> anyhow::Result<Committed> {
+        self.submit_by(call, &[]).await
+    }
+
+    /// The same, endorsed by these organizations; without any, by those that the policies ask for.
+    pub(crate) async fn submit_by(&self, call: &Call, organizations: &[String]) -> anyhow::Result<Committed> {
         let (signed, transaction_id) = self.sign(call);
-        let mut gateway = GatewayClient::new(self.channel.clone())
-            .max_decoding_message_size(MAX_MESSAGE_SIZE)
-            .max_encoding_message_size(MAX_MESSAGE_SIZE);
+        let mut gateway = self.gateway();
         let request = EndorseRequest {
             transaction_id: transaction_id.clone(),
             channel_id: call.channel.clone(),
             proposed_transaction: Some(signed),
-            endorsing_organizations: Vec::new(),
+            endorsing_organizations: organizations.to_vec(),
         };
         let endorsed = gateway.endorse(request).await.map_err(|status| explain(&status))?.into_inner();
         let mut envelope = endorsed.prepared_transaction.context("the gateway prepared no transaction")?;
@@ -91,14 +121,21 @@ impl Client {
         };
         gateway.submit(request).await.map_err(|status| explain(&status))?;
 
+        let block = self.wait_for(&call.channel, &transaction_id).await?;
+        Ok(Committed { response, transaction_id, block })
+    }
+
+    /// Waits until the peer has committed a transaction, which must be valid, and gives its block's number.
+    pub(crate) async fn wait_for(&self, channel: &str, transaction_id: &str) -> anyhow::Result<u64> {
         let request = CommitStatusRequest {
-            transaction_id,
-            channel_id: call.channel.clone(),
+            transaction_id: transaction_id.to_owned(),
+            channel_id: channel.to_owned(),
             identity: self.identity.serialized().clone(),
         };
         let request = Bytes::from(request.encode_to_vec());
         let signature = self.identity.sign(&request).into();
-        let status = gateway
+        let status = self
+            .gateway()
             .commit_status(SignedCommitStatusRequest { request, signature })
             .await
             .map_err(|status| explain(&status))?
@@ -107,16 +144,27 @@ impl Client {
         if code != TxValidationCode::Valid {
             bail!("the transaction is on the ledger but invalid: {}", code.as_str_name());
         }
-        Ok(Committed { response })
+        Ok(status.block_number)
+    }
+
+    fn gateway(&self) -> GatewayClient<Channel> {
+        GatewayClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE_SIZE)
+            .max_encoding_message_size(MAX_MESSAGE_SIZE)
     }
 
     fn sign(&self, call: &Call) -> (SignedProposal, String) {
-        let nonce: [u8; 24] = rand::random();
-        let now = SystemTime::now().into();
-        let (proposal_bytes, transaction_id) = build_proposal(call, self.identity.serialized(), &nonce, now);
-        let signature = self.identity.sign(&proposal_bytes).into();
-        (SignedProposal { proposal_bytes, signature }, transaction_id)
+        sign_proposal(&self.identity, call)
     }
+}
+
+/// A signed proposal, and the ID of its transaction.
+pub(crate) fn sign_proposal(identity: &SigningIdentity, call: &Call) -> (SignedProposal, String) {
+    let nonce: [u8; 24] = rand::random();
+    let now = SystemTime::now().into();
+    let (proposal_bytes, transaction_id) = build_proposal(call, identity.serialized(), &nonce, now);
+    let signature = identity.sign(&proposal_bytes).into();
+    (SignedProposal { proposal_bytes, signature }, transaction_id)
 }
 
 /// A call of a function of `_lifecycle`.

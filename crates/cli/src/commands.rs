@@ -1,10 +1,17 @@
 //! What each command does.
 
-use std::process::ExitCode;
+mod package;
+mod status;
+
+use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::Context;
 
-use crate::{args::Command, dev, printer::Printer};
+use crate::{
+    args::{Command, PlumbingArgs},
+    dev, plumbing,
+    printer::Printer,
+};
 
 /// Runs a command to its end.
 pub(crate) fn run(command: Command, printer: &Printer) -> anyhow::Result<ExitCode> {
@@ -12,6 +19,17 @@ pub(crate) fn run(command: Command, printer: &Printer) -> anyhow::Result<ExitCod
         Command::Buildpack(args) => {
             Ok(windlass_chaincode::build::buildpacks::main(&args.name, &args.step, &args.folders))
         }
+        Command::Status(args) => {
+            let runtime = tokio::runtime::Runtime::new().context("cannot start the executor")?;
+            runtime.block_on(status::run(&args, printer))
+        }
+        Command::Package(args) => package::run(&args, printer).map(|()| ExitCode::SUCCESS),
+        Command::Lifecycle(args) => Ok(plumbing("lifecycle", args, printer)),
+        Command::Chaincode(args) => Ok(plumbing("chaincode", args, printer)),
+        Command::Channel(args) => Ok(plumbing("channel", args, printer)),
+        Command::Node(args) => Ok(plumbing("node", args, printer)),
+        Command::Snapshot(args) => Ok(plumbing("snapshot", args, printer)),
+        Command::Version(args) => Ok(plumbing("version", args, printer)),
         Command::Sample(args) => {
             let settings = args.settings.into_iter().map(|setting| setting.to_string_lossy().into_owned());
             let runtime = tokio::runtime::Runtime::new().context("cannot start the executor")?;
@@ -26,4 +44,9 @@ pub(crate) fn run(command: Command, printer: &Printer) -> anyhow::Result<ExitCod
             outcome.map(|()| ExitCode::SUCCESS)
         }
     }
+}
+
+fn plumbing(group: &str, args: PlumbingArgs, printer: &Printer) -> ExitCode {
+    let words = std::iter::once(OsString::from(group)).chain(args.words);
+    plumbing::run("windlass", words, printer)
 }

@@ -2,7 +2,8 @@
 //!
 //! - [`folder`]: where everything lies
 //! - [`ports`]: where everything listens
-//! - [`network`]: orderer and peer, in this process
+//! - [`network`]: the orderer and all peers, in this process
+//! - [`organization`]: one organization: its peer and its files
 //! - [`deploy`]: what a client does to get chaincode running
 //! - [`artifacts`]: files for other tools: `env.sh`, a connection profile, the ready file
 //! - [`progress`]: slow steps, as they go
@@ -13,6 +14,7 @@ mod banner;
 mod deploy;
 mod folder;
 mod network;
+mod organization;
 mod ports;
 mod progress;
 mod trace;
@@ -65,16 +67,17 @@ async fn serve(
     started: Instant,
     up: std::time::Duration,
 ) -> anyhow::Result<()> {
-    let output = network.peer().builds().subscribe();
+    let output = trace::output(network);
     let chaincodes = deploy::all(args, network, printer).await?;
     // From here on, so that the deployment itself is not shown line by line.
-    let events = network.peer().events();
+    let events = trace::events(network);
     artifacts::write(network, &chaincodes)?;
-    banner::print(printer, network, &chaincodes, up, started.elapsed());
+    // Before the banner: a script that waits for its last line finds the file.
     if let Some(path) = &args.ready_file {
         artifacts::write_ready_file(path, network, &chaincodes)?;
     }
-    trace::follow(printer, events, output).await;
+    banner::print(printer, network, &chaincodes, up, started.elapsed());
+    trace::follow(printer, network, events, output).await;
     Ok(())
 }
 

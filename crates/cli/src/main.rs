@@ -3,6 +3,7 @@
 //! - [`args`]: what can be typed
 //! - [`commands`]: what is done then, one file a command
 //! - [`dev`]: the network that `windlass dev` starts
+//! - [`plumbing`]: Fabric's `peer` command, which this program is when it is called so
 //! - [`client`]: a client of a network, over gRPC with signed proposals
 //! - [`printer`]: what a person sees
 
@@ -10,16 +11,21 @@ mod args;
 mod client;
 mod commands;
 mod dev;
+mod plumbing;
 mod printer;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::Arguments;
+use args::{Arguments, Color};
 use printer::Printer;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    if plumbing::is_meant(words.next().as_ref()) {
+        return plumbing::main_as_peer(words, &Printer::new(Color::Auto));
+    }
     let arguments = Arguments::parse();
     let printer = Printer::new(arguments.color);
     match commands::run(arguments.command, &printer) {

@@ -33,6 +33,22 @@ impl Printer {
         });
     }
 
+    /// Bytes on stdout, as they are.
+    pub(crate) fn raw(&self, bytes: &[u8]) {
+        self.progress.suspend(|| {
+            let mut stdout = io::stdout().lock();
+            let _ = stdout.write_all(bytes);
+            let _ = stdout.flush();
+        });
+    }
+
+    /// Bytes on stderr, as they are.
+    pub(crate) fn raw_error(&self, bytes: &[u8]) {
+        self.progress.suspend(|| {
+            let _ = io::stderr().lock().write_all(bytes);
+        });
+    }
+
     /// A line on stderr.
     pub(crate) fn note(&self, text: impl Display) {
         self.progress.suspend(|| {

@@ -1,6 +1,10 @@
 //! One channel's ledger.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -80,6 +84,10 @@ pub struct Committed {
     pub block: Arc<Block>,
     /// What became of each transaction.
     pub codes: Vec<TxValidationCode>,
+    /// How long it took to make the block and its private data durable.
+    pub stored: Duration,
+    /// How long it took to apply it to state, history and indexes.
+    pub applied: Duration,
 }
 
 impl Ledger {
@@ -236,7 +244,9 @@ impl Ledger {
         }
         let tip = inner.tip.read().clone();
         let mut decided = commit::decide(&inner.store, &tip, block, codes)?;
+        let started = Instant::now();
         let location = inner.blocks.append(&decided.block, decided.private.as_deref())?;
+        let stored = started.elapsed();
         let tip = match decided.apply(&*inner.store, location) {
             Ok(tip) => tip,
             Err(error) => {
@@ -245,10 +255,11 @@ impl Ledger {
                 return Err(LedgerError::Failed(tip.height));
             }
         };
+        let applied = started.elapsed() - stored;
         let height = tip.height;
         *inner.tip.write() = tip;
         inner.heights.send_replace(height);
-        Ok(Committed { block: Arc::new(decided.block), codes: decided.codes })
+        Ok(Committed { block: Arc::new(decided.block), codes: decided.codes, stored, applied })
     }
 
     #[cfg(test)]

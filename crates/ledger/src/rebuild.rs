@@ -42,7 +42,8 @@ pub(crate) fn open(dir: &Path, options: &LedgerOptions) -> Result<Parts, LedgerE
             let savepoint = Savepoint::read(&*store)?;
             (store, savepoint)
         }
-        Err(error @ StoreError::InUse(_)) => return Err(error.into()),
+        // A new store would fare no better, and what waits for its block in the old one would be lost.
+        Err(error) if !error.is_damage() => return Err(error.into()),
         Err(error) => {
             tracing::warn!(%error, "the state cannot be opened and is made again from the blocks");
             (replace_store(None, &state, options)?, None)

@@ -11,7 +11,11 @@ pub mod memory;
 #[cfg(test)]
 mod conformance;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    io::{self, ErrorKind},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
@@ -30,6 +34,39 @@ pub enum StoreError {
     /// The engine failed.
     #[error("the store failed: {0}")]
     Engine(Arc<dyn std::error::Error + Send + Sync>),
+}
+
+// EIO, ENFILE, EMFILE: they have no kind of their own.
+const SYSTEM_REFUSALS: [i32; 3] = [5, 23, 24];
+
+impl StoreError {
+    /// Whether the engine found what it cannot read. Otherwise the system is at fault (rights, room, memory, file
+    /// descriptors, the device), and what is stored may be as good as ever.
+    pub(crate) fn is_damage(&self) -> bool {
+        let Self::Engine(error) = self else { return false };
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&**error);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                return !is_refusal(error);
+            }
+            cause = error.source();
+        }
+        true
+    }
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    let refused = matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::OutOfMemory
+            | ErrorKind::ResourceBusy
+            | ErrorKind::StaleNetworkFileHandle
+    );
+    refused || error.raw_os_error().is_some_and(|number| SYSTEM_REFUSALS.contains(&number))
 }
 
 /// A key and its value.
@@ -111,5 +148,28 @@ impl Batch {
     /// The changes in order; `None` removes the key.
     pub fn into_changes(self) -> Vec<(Bytes, Option<Bytes>)> {
         self.changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_damage_from_a_refusal_of_the_system() {
+        let engine = |error: ::fjall::Error| StoreError::Engine(Arc::new(error));
+        let storage = |error: io::Error| engine(::fjall::Error::Storage(error.into()));
+        for error in [ErrorKind::PermissionDenied, ErrorKind::StorageFull, ErrorKind::ReadOnlyFilesystem] {
+            assert!(!engine(io::Error::from(error).into()).is_damage(), "{error}");
+            assert!(!storage(error.into()).is_damage(), "{error}");
+        }
+        for number in SYSTEM_REFUSALS {
+            assert!(!storage(io::Error::from_raw_os_error(number)).is_damage(), "{number}");
+        }
+        for error in [ErrorKind::NotFound, ErrorKind::UnexpectedEof, ErrorKind::InvalidData] {
+            assert!(storage(error.into()).is_damage(), "{error}");
+        }
+        assert!(engine(::fjall::Error::InvalidTrailer).is_damage());
+        assert!(!StoreError::InUse("state".into()).is_damage());
     }
 }

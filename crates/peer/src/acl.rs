@@ -32,9 +32,9 @@ pub enum AclError {
     /// Nothing guards the resource, so nobody may use it.
     #[error("Unmapped policy for {0}")]
     Unmapped(String),
-    /// A resource of the channel class was used without a channel.
-    #[error("Failed to get policy manager for channel []")]
-    NoChannel,
+    /// A resource of the channel class was used on a channel that is not joined, or without one.
+    #[error("Failed to get policy manager for channel [{0}]")]
+    NoChannel(String),
     /// The default policy of the channel is not satisfied.
     #[error(
         "Failed evaluating policy on signed data during check policy on channel [{channel}] with policy [{policy}]: [{reason}]"
@@ -89,6 +89,16 @@ pub enum AclError {
     /// The proposal cannot be taken apart.
     #[error("{0}")]
     Malformed(String),
+}
+
+impl AclError {
+    /// The error when `channel` is what the request named.
+    pub fn on_channel(self, channel: &str) -> Self {
+        match self {
+            Self::NoChannel(_) => Self::NoChannel(channel.to_owned()),
+            other => other,
+        }
+    }
 }
 
 /// The rules of one peer. Clones share the local MSP.
@@ -146,7 +156,7 @@ impl Acl {
         match guard(resource) {
             Some(Guard::Local(role)) => self.check_local(role, signed, refusal),
             Some(Guard::Channel(policy)) => {
-                let channel = channel.ok_or(AclError::NoChannel)?;
+                let channel = channel.ok_or_else(|| AclError::NoChannel(String::new()))?;
                 match channel.acl(resource) {
                     Some(policy) => check_configured(channel, policy, signed),
                     None => check_default(channel, policy, signed),
@@ -187,8 +197,7 @@ fn check_default(channel: &ChannelConfig, policy: &str, signed: &SignedData) -> 
 }
 
 fn check_configured(channel: &ChannelConfig, policy: &str, signed: &SignedData) -> Result<(), AclError> {
-    evaluate(channel, policy, signed)
-        .map_err(|reason| AclError::Configured { policy: policy.to_owned(), reason })
+    evaluate(channel, policy, signed).map_err(|reason| AclError::Configured { policy: policy.to_owned(), reason })
 }
 
 fn evaluate(channel: &ChannelConfig, policy: &str, signed: &SignedData) -> Result<(), String> {

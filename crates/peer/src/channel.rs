@@ -1,9 +1,12 @@
 //! The channels that the peer has joined: for each its ledger, its configuration, and the task that commits.
 
 mod commit;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use async_trait::async_trait;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -20,7 +23,7 @@ use windlass_proto::{
     protos::{SignedProposal, TxValidationCode},
 };
 
-use crate::{acl::Acl, events::Events, simulation::LedgerSimulation, telemetry::Metrics};
+use crate::{acl::Acl, events::Events, operations::HealthCheck, simulation::LedgerSimulation, telemetry::Metrics};
 
 /// One joined channel.
 #[derive(Debug)]
@@ -29,13 +32,16 @@ pub struct Channel {
     ledger: Ledger,
     config: RwLock<Arc<ChannelConfig>>,
     heights: watch::Sender<u64>,
+    // Cancelled when no further block will be committed.
+    stopped: CancellationToken,
 }
 
 impl Channel {
     fn new(ledger: Ledger) -> Result<Self, JoinError> {
         let config = ChannelConfig::from_block(&ledger.last_config_block()?)?;
         let heights = watch::Sender::new(ledger.height());
-        Ok(Self { id: ledger.channel_id().to_owned(), ledger, config: RwLock::new(Arc::new(config)), heights })
+        let id = ledger.channel_id().to_owned();
+        Ok(Self { id, ledger, config: RwLock::new(Arc::new(config)), heights, stopped: CancellationToken::new() })
     }
 
     /// The channel's name.
@@ -62,24 +68,50 @@ impl Channel {
     /// The verdict on a transaction and its block's number, as soon as there is one.
     ///
     /// # Errors
-    /// When the ledger cannot be read.
-    pub async fn wait_for(&self, tx_id: &str) -> Result<(TxValidationCode, u64), LedgerError> {
+    /// When the ledger cannot be read, and when the channel has stopped without a verdict.
+    pub async fn wait_for(&self, tx_id: &str) -> Result<(TxValidationCode, u64), WaitError> {
+        let stopped = self.stopped.cancelled();
+        tokio::pin!(stopped);
         let mut heights = self.heights();
         loop {
             heights.mark_unchanged();
+            // The sender is a field of self, so that waiting for heights does not fail while we are here.
             if let Some(status) = self.ledger.transaction_status(tx_id)? {
-                let done = heights.wait_for(|height| *height > status.1).await.is_ok();
-                debug_assert!(done, "the sender lives as long as the channel");
+                tokio::select! {
+                    biased;
+                    _ = heights.wait_for(|height| *height > status.1) => {}
+                    () = &mut stopped => {}
+                }
                 return Ok(status);
             }
-            // The sender is a field of self, so this does not fail while we are here.
-            let _ = heights.changed().await;
+            tokio::select! {
+                biased;
+                _ = heights.changed() => {}
+                () = &mut stopped => return Err(WaitError::Stopped(self.id.clone())),
+            }
         }
+    }
+
+    /// Whether the channel has stopped: a block could not be judged or stored, and until the peer is started again
+    /// no other will be.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.is_cancelled()
     }
 
     fn set_config(&self, config: ChannelConfig) {
         *self.config.write() = Arc::new(config);
     }
+}
+
+/// Why there will be no verdict on a transaction.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError {
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The channel has stopped.
+    #[error("channel {0} has stopped: a block could not be committed")]
+    Stopped(String),
 }
 
 /// Why a channel cannot be joined.
@@ -127,8 +159,9 @@ impl std::fmt::Debug for PeerChannels {
 }
 
 impl PeerChannels {
-    /// The channels whose ledgers lie in `folder`, one folder each. Nothing is committed until
-    /// [`Committing::follow`].
+    /// The channels whose ledgers lie in `folder`, one folder each. A channel whose joining was interrupted before
+    /// its first block was durable is left out: nobody was told of it, and it can be joined again. Nothing is
+    /// committed until [`Committing::follow`].
     ///
     /// # Errors
     /// When a ledger cannot be opened.
@@ -138,7 +171,13 @@ impl PeerChannels {
         let mut joined = BTreeMap::new();
         for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
             let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
-            let ledger = Ledger::open(&folder.join(&name), &name, options.clone())?;
+            let ledger = match Ledger::open(&folder.join(&name), &name, options.clone()) {
+                Err(LedgerError::NotFound(folder)) => {
+                    tracing::warn!(folder = %folder.display(), "no ledger is in this folder, leaving it out");
+                    continue;
+                }
+                ledger => ledger?,
+            };
             joined.insert(name, Arc::new(Channel::new(ledger)?));
         }
         Ok(Self { shared: Arc::new(Shared { folder, options, acl, joined: RwLock::new(joined) }) })
@@ -192,7 +231,19 @@ impl Channels for PeerChannels {
         self.shared
             .acl
             .check_proposal(resource, config.as_deref(), proposal)
-            .map_err(|error| AccessDenied(error.to_string()))
+            .map_err(|error| AccessDenied(error.on_channel(channel).to_string()))
+    }
+}
+
+#[async_trait]
+impl HealthCheck for PeerChannels {
+    fn component(&self) -> &str {
+        "channels"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        let stopped: Vec<_> = self.all().iter().filter(|channel| channel.is_stopped()).map(|c| c.id.clone()).collect();
+        if stopped.is_empty() { Ok(()) } else { Err(format!("no more blocks are committed on {}", stopped.join(", "))) }
     }
 }
 
@@ -239,7 +290,10 @@ impl Committing {
         self.lifecycle.refresh(channel.id()).map_err(|error| JoinError::Definitions(error.to_string()))?;
         let (committing, shutdown) = (self.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {
-            shutdown.run_until_cancelled_owned(commit::run(&committing, channel)).await;
+            let run = commit::run(&committing, channel.clone());
+            if shutdown.run_until_cancelled_owned(run).await.is_some() {
+                channel.stopped.cancel();
+            }
         });
         Ok(())
     }

@@ -11,6 +11,7 @@ mod endpoint;
 mod fabric;
 mod reader;
 mod sections;
+mod windlass;
 
 use std::{
     collections::BTreeMap,
@@ -18,11 +19,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use duration::format as format_duration;
 pub use endpoint::{EndpointError, join as join_address, split as split_address};
 pub use sections::{
     ChaincodeSection, ConcurrencyLimits, ExternalBuilder, GatewaySection, LedgerSection, MetricsProvider,
     OperationsSection, PeerSection, RuntimeParameters, TlsFiles,
 };
+
+pub use windlass::WindlassSection;
 
 use document::Node;
 use reader::Reader;
@@ -40,6 +44,8 @@ pub struct PeerConfig {
     pub operations: OperationsSection,
     /// `metrics.provider`.
     pub metrics: MetricsProvider,
+    /// `windlass.*`.
+    pub windlass: WindlassSection,
     settings: Vec<Setting>,
 }
 
@@ -154,8 +160,7 @@ impl PeerConfig {
     ) -> Result<(Self, Vec<Warning>), ConfigError> {
         let Some(path) = path else { return Self::read(Node::Empty, Path::new(""), environment) };
         let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let node =
-            Node::parse(&text).map_err(|problem| ConfigError::Syntax { path: path.to_owned(), problem })?;
+        let node = Node::parse(&text).map_err(|problem| ConfigError::Syntax { path: path.to_owned(), problem })?;
         Self::read(node, path.parent().unwrap_or(Path::new("")), environment)
     }
 
@@ -204,12 +209,13 @@ impl PeerConfig {
         let ledger = LedgerSection::read(&mut reader);
         let operations = OperationsSection::read(&mut reader);
         let metrics = MetricsProvider::read(&mut reader);
+        let windlass = WindlassSection::read(&mut reader);
         let (mut settings, faults, warnings) = reader.finish();
         if !faults.is_empty() {
             return Err(ConfigError::Faults(faults));
         }
         settings.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok((Self { peer, chaincode, ledger, operations, metrics, settings }, warnings))
+        Ok((Self { peer, chaincode, ledger, operations, metrics, windlass, settings }, warnings))
     }
 }
 

@@ -6,11 +6,13 @@
 //! - [`validate`]: signatures and policies of a block's transactions
 //! - [`acl`]: who may use which resource
 //! - [`services`]: endorser, gateway, deliver
+//! - [`network`]: the other peers: who there is, what they have, how to call them
+//! - `planner`: from policies to the peers that must endorse
 //! - [`system`]: the system chaincodes `cscc` and `qscc`
 //! - [`simulation`]: joins the ledger's simulator to the chaincode engine
 //! - [`events`]: what happened to each transaction, for whoever watches
 //! - [`operations`], [`telemetry`], [`logging`]: what operators look at
-//! - [`listen`]: listeners
+//! - [`listen`]: one gRPC server on one port
 
 pub mod acl;
 pub mod channel;
@@ -18,10 +20,14 @@ pub mod config;
 pub mod events;
 pub mod listen;
 pub mod logging;
+pub mod network;
 pub mod node;
 pub mod operations;
+mod planner;
 pub mod services;
 pub mod simulation;
 pub mod system;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod validate;

@@ -19,8 +19,12 @@ use windlass_ledger::LedgerOptions;
 use windlass_orderer::Orderer;
 use windlass_proto::{
     common::Block,
+    discovery::discovery_server::DiscoveryServer,
     gateway::gateway_server::GatewayServer,
-    protos::{chaincode_support_server::ChaincodeSupportServer, deliver_server::DeliverServer, endorser_server::EndorserServer},
+    protos::{
+        chaincode_support_server::ChaincodeSupportServer, deliver_server::DeliverServer,
+        endorser_server::EndorserServer,
+    },
 };
 use windlass_transport::{ClientAuthentication, MAX_MESSAGE_SIZE, ServerTls, TlsError};
 
@@ -31,8 +35,9 @@ use crate::{
     events::{Event, Events},
     listen,
     logging::Logging,
-    operations::{self, Operations, Version},
-    services::{Limit, deliver, endorser, gateway},
+    network::{Connections, Membership, Network, Status},
+    operations::{self, ChaincodeHealth, Operations, Version},
+    services::{Limit, deliver, discovery, endorser, gateway},
     system::{Cscc, Qscc},
     telemetry::Metrics,
 };
@@ -70,6 +75,8 @@ pub struct Start {
     pub listeners: Listeners,
     /// The ordering service.
     pub orderer: Orderer,
+    /// Where other peers are found.
+    pub membership: Arc<dyn Membership>,
     /// Builders to ask after the configured ones.
     pub builders: Vec<BuilderConfig>,
     /// The process's log levels, which operators change over HTTP.
@@ -121,6 +128,7 @@ pub struct Peer {
     committing: Committing,
     engine: Engine,
     builds: Builds,
+    status: Arc<Status>,
     _owner: tokio_util::sync::DropGuard,
 }
 
@@ -130,7 +138,7 @@ impl Peer {
     /// # Errors
     /// See [`StartError`]. Nothing is left running.
     pub async fn start(start: Start) -> Result<Self, StartError> {
-        let Start { config, listeners, orderer, builders, logging } = start;
+        let Start { config, listeners, orderer, membership, builders, logging } = start;
         config.check_node()?;
         let files = &config.peer.file_system_path;
         let ended = children::clean_up(&files.join("run")).map_err(StartError::Children)?;
@@ -151,14 +159,8 @@ impl Peer {
         let builds = Builds::new(BuildsConfig::below(files, all_builders(&config, builders)), packages.clone());
         let lifecycle = Lifecycle::new(&msp_id, packages, builds.clone(), shared.clone());
         let engine_config = engine_config(&config)?;
-        let engine = Engine::new(
-            engine_config,
-            builds.clone(),
-            lifecycle.clone(),
-            shared,
-            Arc::new(metrics.clone()),
-        )
-        .map_err(|error| StartError::Engine(error.to_string()))?;
+        let engine = Engine::new(engine_config, builds.clone(), lifecycle.clone(), shared, Arc::new(metrics.clone()))
+            .map_err(|error| StartError::Engine(error.to_string()))?;
 
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -179,9 +181,12 @@ impl Peer {
         )));
         engine.register(Arc::new(Qscc::new(channels.clone(), acl.clone())));
         for channel in channels.all() {
+            metrics.ledger_height(channel.id(), channel.ledger().height());
             committing.follow(channel)?;
         }
 
+        let status = Status::new(signer.clone(), config.peer.address.clone(), channels.clone(), lifecycle.clone());
+        let network = Network::new(status.clone(), membership, connections(&config)?);
         let endorser = endorser::Endorser::new(endorser::Parts {
             signer,
             channels: channels.clone(),
@@ -192,6 +197,14 @@ impl Peer {
             time_window: config.peer.authentication_window,
             limit: Limit::new("/protos.Endorser", config.peer.limits.endorser_service),
         });
+        let discovery = discovery::Discovery::new(discovery::Parts {
+            channels: channels.clone(),
+            network: network.clone(),
+            lifecycle: lifecycle.clone(),
+            endorser: endorser.clone(),
+            acl: acl.clone(),
+            tls: config.peer.tls.enabled,
+        });
         let gateway = gateway::Gateway::new(gateway::Parts {
             endorser: endorser.clone(),
             channels: channels.clone(),
@@ -199,7 +212,7 @@ impl Peer {
             orderer,
             acl: acl.clone(),
             events: events.clone(),
-            address: config.peer.address.clone(),
+            network,
             endorsement_timeout: config.peer.gateway.endorsement_timeout,
             broadcast_timeout: config.peer.gateway.broadcast_timeout,
             limit: Limit::new("/gateway.Gateway", config.peer.limits.gateway_service),
@@ -216,14 +229,24 @@ impl Peer {
         let mut routes = Routes::new(
             EndorserServer::new(endorser).max_decoding_message_size(decode).max_encoding_message_size(encode),
         )
-        .add_service(DeliverServer::new(deliver).max_decoding_message_size(decode).max_encoding_message_size(encode));
+        .add_service(DeliverServer::new(deliver).max_decoding_message_size(decode).max_encoding_message_size(encode))
+        .add_service(
+            DiscoveryServer::new(discovery).max_decoding_message_size(decode).max_encoding_message_size(encode),
+        );
         if config.peer.gateway.enabled {
             routes = routes.add_service(
                 GatewayServer::new(gateway).max_decoding_message_size(decode).max_encoding_message_size(encode),
             );
         }
         let tls = server_tls(&config.peer.tls)?.map(|tls| tls.config()).transpose()?;
-        let serving = listen::serve(listeners.peer, tls, routes, config.peer.keepalive_interval, shutdown.clone());
+        let serving = listen::serve(
+            listeners.peer,
+            tls,
+            routes,
+            config.peer.keepalive_interval,
+            Some(metrics.clone()),
+            shutdown.clone(),
+        );
         spawn(&tasks, "peer", serving);
 
         let chaincode_tls = chaincode_tls(&config, &engine)?;
@@ -233,16 +256,24 @@ impl Peer {
             .max_decoding_message_size(MAX_MESSAGE_SIZE)
             .max_encoding_message_size(MAX_MESSAGE_SIZE);
         let routes = Routes::new(support).add_service(health);
-        let serving = listen::serve(listeners.chaincode, chaincode_tls, routes, CHAINCODE_KEEPALIVE, shutdown.clone());
+        let serving = listen::serve(
+            listeners.chaincode,
+            chaincode_tls,
+            routes,
+            CHAINCODE_KEEPALIVE,
+            Some(metrics.clone()),
+            shutdown.clone(),
+        );
         spawn(&tasks, "chaincode", serving);
 
         if let Some(listener) = listeners.operations {
             let state = Operations {
                 metrics: (config.metrics == MetricsProvider::Prometheus).then_some(metrics),
+                engine: Some(engine.clone()),
                 logging,
                 version: Version { commit: COMMIT.to_owned(), version: VERSION.to_owned() },
-                checks: Vec::new(),
-                tls: server_tls(&config.operations.tls)?.map(|tls| tls.config()).transpose()?,
+                checks: vec![Arc::new(ChaincodeHealth(engine.clone())), Arc::new(committing.channels.clone())],
+                tls: operations_tls(&config.operations.tls)?.map(|tls| tls.config()).transpose()?,
             };
             let (serving, shutdown) = (operations::serve(listener, state, shutdown.clone()), shutdown.clone());
             tasks.spawn(async move {
@@ -263,7 +294,7 @@ impl Peer {
             stop.run_until_cancelled_owned(work).await;
         });
         tasks.close();
-        Ok(Self { committing, engine, builds, _owner: shutdown.drop_guard() })
+        Ok(Self { committing, engine, builds, status: Arc::new(status), _owner: shutdown.drop_guard() })
     }
 
     /// Joins the channel of this genesis block.
@@ -289,6 +320,11 @@ impl Peer {
         &self.builds
     }
 
+    /// What the peer says of itself, for the other peers of this process.
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
     /// Watches transactions from now on.
     pub fn events(&self) -> tokio::sync::broadcast::Receiver<Event> {
         self.committing.events.subscribe()
@@ -296,7 +332,10 @@ impl Peer {
 
     /// Ends the peer: no more requests, no more blocks, every chaincode stopped within 5 s.
     pub async fn shutdown(self) {
+        // The other peers stop asking this one.
+        drop(self.status);
         self.committing.shutdown.cancel();
+        self.builds.shutdown().await;
         self.engine.shutdown().await;
         self.committing.tasks.close();
         self.committing.tasks.wait().await;
@@ -347,6 +386,7 @@ fn engine_config(config: &PeerConfig) -> Result<EngineConfig, StartError> {
             use_get_multiple_keys: runtime.use_get_multiple_keys,
             max_size_get_multiple_keys: runtime.max_size_get_multiple_keys,
         },
+        settings: config.windlass.chaincode.clone(),
         total_query_limit: u32::try_from(config.ledger.total_query_limit).unwrap_or(u32::MAX),
         ..EngineConfig::new(config.peer.local_msp_id.clone(), endpoint)
     })
@@ -364,6 +404,27 @@ fn server_tls(files: &TlsFiles) -> Result<Option<ServerTls>, StartError> {
         ClientAuthentication::Request
     };
     Ok(Some(ServerTls { certificate: read(certificate)?, key: read(key)?, clients }))
+}
+
+/// The TLS of the port for operators, where a certificate is what opens metrics and log levels.
+fn operations_tls(files: &TlsFiles) -> Result<Option<ServerTls>, StartError> {
+    let Some(tls) = server_tls(files)? else { return Ok(None) };
+    let roots = files.client_root_certificates.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Some(ServerTls { clients: operations::client_authentication(files.client_auth_required, roots), ..tls }))
+}
+
+/// Connections to other peers, under this peer's own certificate.
+fn connections(config: &PeerConfig) -> Result<Connections, StartError> {
+    let timeout = config.peer.gateway.dial_timeout;
+    let files = &config.peer.tls;
+    if !files.enabled {
+        return Ok(Connections::plain(timeout));
+    }
+    let identity = match (&files.certificate, &files.key) {
+        (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+        _ => None,
+    };
+    Ok(Connections::secure(identity, timeout))
 }
 
 /// The TLS of the port for chaincode: a certificate of the engine's own authority, and only its clients.

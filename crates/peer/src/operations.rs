@@ -1,6 +1,7 @@
-//! What operators look at over HTTP: health, metrics, the version, the log levels.
+//! What operators look at over HTTP: health, metrics, chaincodes, the version, the log levels.
 // Fabric: endorsement-and-gateway §10
 
+mod chaincodes;
 mod health;
 mod listener;
 
@@ -19,7 +20,10 @@ use rustls::ServerConfig;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use windlass_chaincode::engine::Engine;
+use windlass_transport::ClientAuthentication;
 
+pub use chaincodes::ChaincodeHealth;
 pub use health::HealthCheck;
 
 use crate::{logging::Logging, telemetry};
@@ -30,19 +34,25 @@ use listener::{Client, Incoming};
 pub struct Operations {
     /// Shown at `/metrics`, if there is a provider.
     pub metrics: Option<telemetry::Metrics>,
+    /// What runs the chaincode shown at `/chaincodes`.
+    pub engine: Option<Engine>,
     /// Shown and changed at `/logspec`.
     pub logging: Logging,
     /// Shown at `/version`.
     pub version: Version,
     /// Asked at `/healthz`.
     pub checks: Vec<Arc<dyn HealthCheck>>,
-    /// With TLS, metrics and log levels need a client certificate; health and version do not.
+    /// With TLS, metrics, chaincodes and log levels need a client certificate; health and version do not. What counts is
+    /// that there is one: see [`client_authentication`].
     pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl std::fmt::Debug for Operations {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Operations").field("version", &self.version).field("tls", &self.tls.is_some()).finish_non_exhaustive()
+        f.debug_struct("Operations")
+            .field("version", &self.version)
+            .field("tls", &self.tls.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -71,7 +81,7 @@ struct Refusal {
 
 /// The endpoint's routes.
 pub fn router(operations: Operations) -> Router {
-    let protected = Router::new().route("/logspec", any(log_spec));
+    let protected = Router::new().route("/logspec", any(log_spec)).route("/chaincodes", any(chaincodes::answer));
     let protected = match operations.metrics {
         Some(_) => protected.route("/metrics", any(metrics)),
         None => protected,
@@ -86,6 +96,16 @@ pub fn router(operations: Operations) -> Router {
         .merge(protected)
         .fallback(|| async { (StatusCode::NOT_FOUND, "404 page not found\n") })
         .with_state(operations)
+}
+
+/// What the endpoint's TLS has to do about client certificates: those that are presented must chain to
+/// `roots` (PEM) even where none is required, because presenting one opens metrics and log levels.
+pub fn client_authentication(required: bool, roots: Vec<String>) -> ClientAuthentication {
+    match (required, roots.is_empty()) {
+        (true, _) => ClientAuthentication::Require(roots),
+        (false, true) => ClientAuthentication::None,
+        (false, false) => ClientAuthentication::VerifyIfGiven(roots),
+    }
 }
 
 /// Serves the endpoint on `listener` until `shutdown`.

@@ -1,10 +1,12 @@
 //! The gRPC services of the peer's port.
 //!
-//! - [`endorser`]: `protos.Endorser`
-//! - [`gateway`]: `gateway.Gateway`
-//! - [`deliver`]: `protos.Deliver`
+//! - [`endorser`] serves `protos.Endorser`
+//! - [`gateway`] serves `gateway.Gateway`
+//! - [`deliver`] serves `protos.Deliver`
+//! - [`discovery`] serves `discovery.Discovery`
 
 pub mod deliver;
+pub mod discovery;
 pub mod endorser;
 pub mod gateway;
 
@@ -24,7 +26,7 @@ pub struct Limit {
 impl Limit {
     /// A limit for `service`, such as `/protos.Endorser`. Zero is no limit.
     pub fn new(service: &'static str, limit: usize) -> Self {
-        let limit = if limit == 0 { Semaphore::MAX_PERMITS } else { limit };
+        let limit = if limit == 0 { Semaphore::MAX_PERMITS } else { limit.min(Semaphore::MAX_PERMITS) };
         Self { service, limit, free: Arc::new(Semaphore::new(limit)) }
     }
 
@@ -36,7 +38,10 @@ impl Limit {
     #[allow(clippy::result_large_err)]
     pub fn enter(&self) -> Result<OwnedSemaphorePermit, Status> {
         self.free.clone().try_acquire_owned().map_err(|_| {
-            Status::unknown(format!("too many requests for {}, exceeding concurrency limit ({})", self.service, self.limit))
+            Status::unknown(format!(
+                "too many requests for {}, exceeding concurrency limit ({})",
+                self.service, self.limit
+            ))
         })
     }
 }
@@ -53,5 +58,6 @@ mod tests {
         assert_eq!(refused.message(), "too many requests for /protos.Endorser, exceeding concurrency limit (1)");
         drop(place);
         assert!(limit.enter().is_ok());
+        assert!(Limit::new("/protos.Endorser", usize::MAX).enter().is_ok());
     }
 }

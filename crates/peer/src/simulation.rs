@@ -53,7 +53,13 @@ impl Simulation for LedgerSimulation {
         self.0.range(namespace, start, end).map(boxed).map_err(refused)
     }
 
-    fn range_page(&self, namespace: &str, start: &str, end: &str, page_size: u32) -> SimulationResult<(Vec<Kv>, String)> {
+    fn range_page(
+        &self,
+        namespace: &str,
+        start: &str,
+        end: &str,
+        page_size: u32,
+    ) -> SimulationResult<(Vec<Kv>, String)> {
         self.0.range_page(namespace, start, end, page_size).map_err(refused)
     }
 
@@ -86,7 +92,13 @@ impl Simulation for LedgerSimulation {
         self.0.delete_private(namespace, collection, key).map_err(refused)
     }
 
-    fn private_range(&self, namespace: &str, collection: &str, start: &str, end: &str) -> SimulationResult<Box<dyn Rows<Kv>>> {
+    fn private_range(
+        &self,
+        namespace: &str,
+        collection: &str,
+        start: &str,
+        end: &str,
+    ) -> SimulationResult<Box<dyn Rows<Kv>>> {
         self.0.private_range(namespace, collection, start, end).map(boxed).map_err(refused)
     }
 }

@@ -14,7 +14,7 @@ use prometheus::{
 };
 
 pub use deliver::{Delivery, OpenStream};
-pub use remote_calls::{CountCalls, CountCallsLayer};
+pub use remote_calls::{CountCalls, CountCallsLayer, OpenConnection};
 
 use chaincode::ChaincodeMetrics;
 use deliver::DeliverMetrics;
@@ -42,7 +42,10 @@ impl Metrics {
     pub fn new(version: &str) -> Self {
         let registry = Registry::new();
         let group = Group(&registry);
-        group.gauge("fabric_version", "The active version of the peer.", &["version"]).with_label_values(&[version]).set(1);
+        group
+            .gauge("fabric_version", "The active version of the peer.", &["version"])
+            .with_label_values(&[version])
+            .set(1);
         Self {
             chaincode: ChaincodeMetrics::new(&group),
             deliver: DeliverMetrics::new(&group),

@@ -78,7 +78,9 @@ pub enum ValidationError {
         reason: String,
     },
     /// A chaincode is validated by a plugin that is not here.
-    #[error("transaction {transaction}: chaincode {chaincode} is validated by plugin {plugin}, which does not exist here")]
+    #[error(
+        "transaction {transaction}: chaincode {chaincode} is validated by plugin {plugin}, which does not exist here"
+    )]
     UnknownPlugin {
         /// The transaction's index in the block.
         transaction: usize,
@@ -227,7 +229,14 @@ impl<S: ChannelState> Judge<'_, S> {
             Err(Fault::Invalid(code, reason)) => {
                 let code_name = code.as_str_name();
                 let channel = self.config.channel_id();
-                tracing::warn!(channel, index, tx_id = verdict.tx_id, code = code_name, reason, "a transaction is invalid");
+                tracing::warn!(
+                    channel,
+                    index,
+                    tx_id = verdict.tx_id,
+                    code = code_name,
+                    reason,
+                    "a transaction is invalid"
+                );
                 verdict.code = code;
                 Ok(verdict)
             }

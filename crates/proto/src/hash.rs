@@ -74,11 +74,7 @@ mod tests {
 
     #[test]
     fn encodes_a_header_as_der() {
-        let header = BlockHeader {
-            number: 128,
-            previous_hash: Default::default(),
-            data_hash: vec![1, 2].into(),
-        };
+        let header = BlockHeader { number: 128, previous_hash: Default::default(), data_hash: vec![1, 2].into() };
         assert_eq!(block_header_der(&header), [0x30, 10, 0x02, 2, 0, 128, 0x04, 0, 0x04, 2, 1, 2]);
     }
 

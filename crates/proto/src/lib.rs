@@ -35,9 +35,19 @@ generated!(
     "common.rs"
 );
 generated!(
+    /// The Discovery service.
+    discovery,
+    "discovery.rs"
+);
+generated!(
     /// The Gateway service.
     gateway,
     "gateway.rs"
+);
+generated!(
+    /// What peers tell each other of themselves.
+    gossip,
+    "gossip.rs"
 );
 generated!(
     /// Reads and writes of one namespace.

@@ -28,8 +28,11 @@ fn every_message_field_enum_and_service_is_as_fabric_publishes_it() {
         match official.get(name) {
             None => faults.push(format!("{name} is not one of Fabric's")),
             Some(expected) => {
-                faults.extend(statements.difference(expected).map(|one| format!("{name}: we have {one}, Fabric does not")));
-                faults.extend(expected.difference(statements).map(|one| format!("{name}: Fabric has {one}, we do not")));
+                faults.extend(
+                    statements.difference(expected).map(|one| format!("{name}: we have {one}, Fabric does not")),
+                );
+                faults
+                    .extend(expected.difference(statements).map(|one| format!("{name}: Fabric has {one}, we do not")));
             }
         }
     }

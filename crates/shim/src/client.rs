@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use futures::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use windlass_proto::protos::chaincode_support_client::ChaincodeSupportClient;
@@ -17,6 +18,9 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Peers take no more than one ping a minute.
 // Fabric: chaincode-protocol §4
 const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// How long a peer may take to end a stream that we have given up.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Where the peer is, and who we are.
 #[derive(Clone)]
@@ -103,11 +107,15 @@ pub async fn run(config: ClientConfig, chaincode: impl Chaincode) -> Result<(), 
         .max_encoding_message_size(MAX_MESSAGE_SIZE);
     let (session, messages) = Session::new(Arc::new(chaincode), &config.chaincode_id);
     // A peer that does not want us stays silent, and this waits: as the protocol has it.
-    let incoming = peer.register(ReceiverStream::new(messages)).await.map_err(|status| {
-        let status = Box::new(status);
-        RunError::Register(status)
-    })?;
-    Ok(session.run(incoming.into_inner()).await?)
+    let accepted = peer.register(ReceiverStream::new(messages)).await;
+    let mut incoming = accepted.map_err(|status| RunError::Register(Box::new(status)))?.into_inner();
+    let outcome = session.run(&mut incoming).await;
+    if outcome.is_err() {
+        // Dropping the stream at once would cancel it, and what we said last might never arrive. The session is gone,
+        // so that our half is closed; a peer closes its own.
+        let _ = tokio::time::timeout(FAREWELL, async { while let Some(Ok(_)) = incoming.next().await {} }).await;
+    }
+    Ok(outcome?)
 }
 
 impl fmt::Debug for ClientConfig {

@@ -191,8 +191,7 @@ mod sealed {
 
     impl FromRow for Modification {
         fn from_row(bytes: Bytes) -> Result<Self, Error> {
-            let queryresult::KeyModification { tx_id, value, timestamp, is_delete } =
-                decode("KeyModification", bytes)?;
+            let queryresult::KeyModification { tx_id, value, timestamp, is_delete } = decode("KeyModification", bytes)?;
             Ok(Self { tx_id, value, timestamp, is_delete })
         }
     }

@@ -63,10 +63,8 @@ impl ServerConfig {
     fn from_parts(environment: &Environment<'_>) -> Result<Option<Self>, ConfigError> {
         let Some(address) = environment.get("CHAINCODE_SERVER_ADDRESS") else { return Ok(None) };
         let chaincode_id = environment.get("CHAINCODE_ID").or_else(|| environment.get("CORE_CHAINCODE_ID_NAME"));
-        let chaincode_id = chaincode_id.ok_or(ConfigError::Missing {
-            what: "the chaincode ID",
-            how: "CHAINCODE_ID to the package ID",
-        })?;
+        let chaincode_id = chaincode_id
+            .ok_or(ConfigError::Missing { what: "the chaincode ID", how: "CHAINCODE_ID to the package ID" })?;
         // TLS is off unless asked for, as in the field's samples.
         let disabled = environment.bool("CHAINCODE_TLS_DISABLED")?.unwrap_or(true);
         let tls = if disabled { None } else { Some(tls(environment)?) };
@@ -139,8 +137,11 @@ impl Server {
         let tls = self.config.tls.as_ref().map(ServerTls::config).transpose()?;
         let closing = CancellationToken::new();
         let _close = closing.clone().drop_guard();
-        let streams =
-            Streams { chaincode: Arc::new(chaincode), chaincode_id: self.config.chaincode_id, closing: closing.clone() };
+        let streams = Streams {
+            chaincode: Arc::new(chaincode),
+            chaincode_id: self.config.chaincode_id,
+            closing: closing.clone(),
+        };
         let service = ChaincodeServer::new(streams)
             .max_decoding_message_size(MAX_MESSAGE_SIZE)
             .max_encoding_message_size(MAX_MESSAGE_SIZE);
@@ -175,7 +176,8 @@ impl<C: Chaincode> Service for Streams<C> {
     ) -> Result<tonic::Response<Self::ConnectStream>, Status> {
         let (session, messages) = Session::new(Arc::clone(&self.chaincode), &self.chaincode_id);
         // Owned by the stream that answers: a peer that goes takes its session with it.
-        let session = AbortOnDropHandle::new(tokio::spawn(session.run(request.into_inner())));
+        let mut incoming = request.into_inner();
+        let session = AbortOnDropHandle::new(tokio::spawn(async move { session.run(&mut incoming).await }));
         let end = stream::once(async move {
             match session.await {
                 Ok(outcome) => outcome.err().map(|error| Err(Status::from(error))),

@@ -81,9 +81,8 @@ impl<C: Chaincode> Session<C> {
     /// Serves until the peer ends the stream or breaks the protocol.
     pub(crate) async fn run(
         mut self,
-        incoming: impl Stream<Item = Result<ChaincodeMessage, Status>>,
+        incoming: &mut (impl Stream<Item = Result<ChaincodeMessage, Status>> + Unpin),
     ) -> Result<(), SessionError> {
-        let mut incoming = std::pin::pin!(incoming);
         loop {
             tokio::select! {
                 next = incoming.next() => match next {
@@ -124,10 +123,8 @@ impl<C: Chaincode> Session<C> {
                 let (kind, state) = (kind.as_str_name(), state.name());
                 let error = SessionError::Unexpected { kind, tx_id: message.txid.clone(), state };
                 // As other shims do: with the transaction, without the channel.
-                let refusal = ChaincodeMessage {
-                    txid: message.txid,
-                    ..self::message(Type::Error, error.to_string().into())
-                };
+                let refusal =
+                    ChaincodeMessage { txid: message.txid, ..self::message(Type::Error, error.to_string().into()) };
                 let _ = self.outgoing.try_send(refusal);
                 return Err(error);
             }

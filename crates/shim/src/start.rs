@@ -36,10 +36,7 @@ pub async fn start(chaincode: impl Chaincode) -> Result<(), StartError> {
 ///
 /// # Errors
 /// When settings are incomplete or the peer is lost.
-pub async fn start_with(
-    args: impl IntoIterator<Item = String>,
-    chaincode: impl Chaincode,
-) -> Result<(), StartError> {
+pub async fn start_with(args: impl IntoIterator<Item = String>, chaincode: impl Chaincode) -> Result<(), StartError> {
     let serving = async {
         match ServerConfig::from_environment()? {
             Some(config) => server::serve(config, chaincode).await?,

@@ -196,13 +196,7 @@ impl Stub {
 
     /// A page of [`range`](Self::range): at most `size` rows from `bookmark` on, which is empty for the first page.
     /// Only for transactions that write nothing.
-    pub async fn range_page(
-        &self,
-        start: &str,
-        end: &str,
-        size: i32,
-        bookmark: &str,
-    ) -> Result<Page<KeyValue>, Error> {
+    pub async fn range_page(&self, start: &str, end: &str, size: i32, bookmark: &str) -> Result<Page<KeyValue>, Error> {
         let (start, end) = rows::simple_range(start, end)?;
         rows::page(&self.caller, Scan::range("", start, end, Some(Paging { size, bookmark }))).await
     }
@@ -263,8 +257,7 @@ impl Stub {
             input: Some(ChaincodeInput { args, ..Default::default() }),
             ..Default::default()
         };
-        let answer: ChaincodeMessage =
-            self.caller.ask_for(Type::InvokeChaincode, &spec, "ChaincodeMessage").await?;
+        let answer: ChaincodeMessage = self.caller.ask_for(Type::InvokeChaincode, &spec, "ChaincodeMessage").await?;
         match answer.r#type() {
             Type::Completed => Ok(decode::<windlass_proto::protos::Response>("Response", answer.payload)?.into()),
             _ => Err(Error::Peer(String::from_utf8_lossy(&answer.payload).into_owned())),

@@ -1,6 +1,14 @@
 //! One connection to a gRPC server, with errors that name the cause.
 
-use std::{io, net::SocketAddr, sync::Mutex, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Mutex,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
@@ -12,7 +20,10 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
-use crate::tls::{ClientTls, TlsError};
+use crate::{
+    greeting::{Leaving, Watched},
+    tls::{ClientTls, TlsError},
+};
 
 /// Why a server cannot be reached: which of address, name, port, certificate or protocol is at fault.
 #[derive(Debug, thiserror::Error)]
@@ -52,23 +63,58 @@ pub enum DialError {
     Protocol {
         /// With whom.
         address: SocketAddr,
-        /// What the library says.
-        source: tonic::transport::Error,
+        /// What came instead.
+        source: io::Error,
     },
     /// The time was up.
-    #[error("no connection to {address} within {}s", timeout.as_secs_f32())]
+    #[error("no connection to {address} within {}s: {stage}", timeout.as_secs_f32())]
     Timeout {
         /// The address as given.
         address: String,
         /// The time allowed.
         timeout: Duration,
+        /// What was waited for.
+        stage: Stage,
     },
+}
+
+/// How far a dial has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The name is being resolved.
+    Resolving,
+    /// TCP is being connected.
+    Connecting,
+    /// TLS is being agreed on.
+    Securing,
+    /// The server has accepted and not said anything in HTTP/2.
+    Greeting,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Resolving => "the host's name is not resolved",
+            Self::Connecting => "the port does not answer",
+            Self::Securing => "the server does not answer the TLS handshake",
+            Self::Greeting => "the server accepts the connection and says nothing; it may expect TLS",
+        })
+    }
+}
+
+/// A connection that is up.
+#[derive(Debug)]
+pub struct Dialed {
+    /// This one connection: when it ends, calls fail.
+    pub channel: Channel,
+    /// Tells when the server says that it will close.
+    pub leaving: Leaving,
 }
 
 /// How to dial.
 #[derive(Clone, Debug)]
 pub struct DialOptions {
-    /// For name, TCP and TLS together.
+    /// For name, TCP, TLS and the first word of HTTP/2 together.
     pub timeout: Duration,
     /// HTTP/2 pings after this much silence.
     pub keepalive: Option<Duration>,
@@ -80,22 +126,88 @@ impl Default for DialOptions {
     }
 }
 
-/// Connects to `address` (`host:port`), with TLS if `tls` is given. The channel is this one connection: when
-/// it ends, calls fail, and the caller decides whether to dial again.
+/// Connects to `address` (`host:port`), with TLS if `tls` is given, and waits until the server speaks HTTP/2.
+/// The channel is this one connection: when it ends, calls fail, and the caller decides whether to dial again.
 ///
 /// # Errors
 /// See [`DialError`].
 pub async fn dial(address: &str, tls: Option<&ClientTls>, options: &DialOptions) -> Result<Channel, DialError> {
-    match tokio::time::timeout(options.timeout, connect(address, tls, options)).await {
+    dial_at(address, None, tls, options).await.map(|dialed| dialed.channel)
+}
+
+/// [`dial`], but if `socket` is given, to that one of the addresses that the host has.
+///
+/// # Errors
+/// See [`DialError`].
+pub async fn dial_at(
+    address: &str,
+    socket: Option<SocketAddr>,
+    tls: Option<&ClientTls>,
+    options: &DialOptions,
+) -> Result<Dialed, DialError> {
+    let progress = Progress(AtomicU8::new(0));
+    match tokio::time::timeout(options.timeout, connect(address, socket, tls, options, &progress)).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(DialError::Timeout { address: address.to_owned(), timeout: options.timeout }),
+        Err(_) => {
+            Err(DialError::Timeout { address: address.to_owned(), timeout: options.timeout, stage: progress.stage() })
+        }
     }
 }
 
-async fn connect(address: &str, tls: Option<&ClientTls>, options: &DialOptions) -> Result<Channel, DialError> {
+/// Every address that the host of `address` (`host:port`) has, in the resolver's order, none twice.
+///
+/// # Errors
+/// When there is none.
+pub async fn resolve(address: &str) -> Result<Vec<SocketAddr>, DialError> {
+    let host = split(address)?;
+    let unresolved = |source| DialError::Resolve { host: host.to_owned(), source };
+    let mut found = Vec::new();
+    for socket in tokio::net::lookup_host(address).await.map_err(unresolved)? {
+        if !found.contains(&socket) {
+            found.push(socket);
+        }
+    }
+    if found.is_empty() {
+        return Err(unresolved(io::Error::new(io::ErrorKind::NotFound, "no address")));
+    }
+    Ok(found)
+}
+
+/// The stage of a dial, readable after its future is gone.
+struct Progress(AtomicU8);
+
+impl Progress {
+    fn reach(&self, stage: Stage) {
+        self.0.store(stage as u8, Ordering::Relaxed);
+    }
+
+    fn stage(&self) -> Stage {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Stage::Resolving,
+            1 => Stage::Connecting,
+            2 => Stage::Securing,
+            _ => Stage::Greeting,
+        }
+    }
+}
+
+/// The host of `host:port`.
+fn split(address: &str) -> Result<&str, DialError> {
     let bad = || DialError::Address(address.to_owned());
     let (host, port) = address.rsplit_once(':').ok_or_else(bad)?;
     port.parse::<u16>().map_err(|_| bad())?;
+    Ok(host)
+}
+
+async fn connect(
+    address: &str,
+    socket: Option<SocketAddr>,
+    tls: Option<&ClientTls>,
+    options: &DialOptions,
+    progress: &Progress,
+) -> Result<Dialed, DialError> {
+    let bad = || DialError::Address(address.to_owned());
+    let host = split(address)?;
     // tonic must see `http`: the connection that it is handed is already secure.
     let uri: Uri = format!("http://{address}").parse().map_err(|_| bad())?;
     let mut endpoint = Endpoint::from(uri)
@@ -110,45 +222,64 @@ async fn connect(address: &str, tls: Option<&ClientTls>, options: &DialOptions) 
             .keep_alive_while_idle(true);
     }
 
-    let (stream, remote) = reach(address, host).await?;
+    let candidates = match socket {
+        Some(socket) => vec![socket],
+        None => resolve(address).await?,
+    };
+    progress.reach(Stage::Connecting);
+    let (stream, remote) = reach(host, &candidates).await?;
     let _ = stream.set_nodelay(true);
-    let connected = match tls {
-        None => once(endpoint, TokioIo::new(stream)).await,
+    match tls {
+        None => once(endpoint, stream, remote, progress).await,
         Some(tls) => {
+            progress.reach(Stage::Securing);
             let connector = TlsConnector::from(tls.config()?);
             let name = tls.name_for(host)?;
-            let stream = connector
-                .connect(name, stream)
-                .await
-                .map_err(|source| DialError::Handshake { address: remote, source })?;
-            once(endpoint, TokioIo::new(stream)).await
+            let handshake = connector.connect(name, stream).await;
+            let stream = handshake.map_err(|source| DialError::Handshake { address: remote, source })?;
+            match once(endpoint, stream, remote, progress).await {
+                // In TLS 1.3 a server refuses our certificate after the client believes to be done.
+                Err(DialError::Protocol { source, .. }) if is_alert(&source) => {
+                    Err(DialError::Handshake { address: remote, source })
+                }
+                outcome => outcome,
+            }
         }
-    };
-    connected.map_err(|source| DialError::Protocol { address: remote, source })
+    }
+}
+
+/// Whether this is rustls telling of an alert.
+fn is_alert(error: &io::Error) -> bool {
+    error.to_string().contains("fatal alert")
 }
 
 /// The first of the host's addresses that accepts.
-async fn reach(address: &str, host: &str) -> Result<(TcpStream, SocketAddr), DialError> {
-    let unresolved = |source| DialError::Resolve { host: host.to_owned(), source };
-    let mut failure = unresolved(io::Error::new(io::ErrorKind::NotFound, "no address"));
-    for candidate in tokio::net::lookup_host(address).await.map_err(unresolved)? {
+async fn reach(host: &str, candidates: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), DialError> {
+    let none = io::Error::new(io::ErrorKind::NotFound, "no address");
+    let mut failure = DialError::Resolve { host: host.to_owned(), source: none };
+    for candidate in candidates {
         match TcpStream::connect(candidate).await {
-            Ok(stream) => return Ok((stream, candidate)),
-            Err(source) => failure = DialError::Connect { address: candidate, source },
+            Ok(stream) => return Ok((stream, *candidate)),
+            Err(source) => failure = DialError::Connect { address: *candidate, source },
         }
     }
     Err(failure)
 }
 
-/// A channel over this connection and no other.
-async fn once<S>(endpoint: Endpoint, stream: TokioIo<S>) -> Result<Channel, tonic::transport::Error>
+/// A channel over this connection and no other, once the server has spoken.
+async fn once<S>(endpoint: Endpoint, stream: S, remote: SocketAddr, progress: &Progress) -> Result<Dialed, DialError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = Mutex::new(Some(stream));
+    progress.reach(Stage::Greeting);
+    let (stream, greeting, leaving) = Watched::new(stream);
+    let stream = Mutex::new(Some(TokioIo::new(stream)));
     let connector = service_fn(move |_: Uri| {
         let stream = stream.lock().ok().and_then(|mut stream| stream.take());
         async move { stream.ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the connection has ended")) }
     });
-    endpoint.connect_with_connector(connector).await
+    let failed = |source| DialError::Protocol { address: remote, source };
+    let channel = endpoint.connect_with_connector(connector).await.map_err(|error| failed(io::Error::other(error)))?;
+    greeting.heard().await.map_err(failed)?;
+    Ok(Dialed { channel, leaving })
 }

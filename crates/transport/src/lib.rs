@@ -2,16 +2,19 @@
 //!
 //! - [`tls`]: certificates, keys and trust, from PEM to rustls
 //! - [`listen`]: accepted connections as a stream for a gRPC server
-//! - [`dial`]: one connection to a gRPC server, with errors that name the cause
+//! - [`dial`](mod@dial): one connection to a gRPC server, with errors that name the cause
+//! - `greeting`: what a server says first, and when it says goodbye
 //!
 //! Fabric needs more than gRPC libraries offer: servers that ask for a client certificate but accept any,
 //! and code that sees that certificate; hence a crate.
 
 pub mod dial;
+mod greeting;
 pub mod listen;
 pub mod tls;
 
-pub use dial::{DialError, DialOptions, dial};
+pub use dial::{DialError, DialOptions, Dialed, Stage, dial, dial_at, resolve};
+pub use greeting::Leaving;
 pub use listen::{ConnectionInfo, incoming};
 pub use tls::{ClientAuthentication, ClientTls, ServerTls, TlsError};
 

@@ -99,18 +99,11 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, accepted: mpsc:
 
 async fn handshake(stream: TcpStream, remote: SocketAddr, tls: Option<TlsAcceptor>) -> io::Result<Connection> {
     let Some(tls) = tls else {
-        return Ok(Connection {
-            stream: Carrier::Plain(stream),
-            info: ConnectionInfo { remote, certificate: None },
-        });
+        return Ok(Connection { stream: Carrier::Plain(stream), info: ConnectionInfo { remote, certificate: None } });
     };
     let stream = tls.accept(stream).await?;
-    let certificate = stream
-        .get_ref()
-        .1
-        .peer_certificates()
-        .and_then(|chain| chain.first())
-        .map(|leaf| Bytes::copy_from_slice(leaf));
+    let certificate =
+        stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).map(|leaf| Bytes::copy_from_slice(leaf));
     Ok(Connection { stream: Carrier::Tls(Box::new(stream)), info: ConnectionInfo { remote, certificate } })
 }
 

@@ -58,6 +58,8 @@ pub enum ClientAuthentication {
     /// Asks, and accepts none, any, and self-signed ones: clients only bind themselves to it.
     // Fabric: endorsement-and-gateway §1
     Request,
+    /// Asks; one that is presented must chain to these roots (PEM).
+    VerifyIfGiven(Vec<String>),
     /// Requires one that chains to these roots (PEM).
     Require(Vec<String>),
 }
@@ -114,10 +116,13 @@ impl ServerTls {
             ClientAuthentication::Request => {
                 builder.with_client_cert_verifier(Arc::new(AnyClient(provider.signature_verification_algorithms)))
             }
-            ClientAuthentication::Require(roots) => {
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(root_store(roots)?), provider)
-                    .build()
-                    .map_err(|error| TlsError::Root(Error::General(error.to_string())))?;
+            ClientAuthentication::VerifyIfGiven(roots) | ClientAuthentication::Require(roots) => {
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(root_store(roots)?), provider);
+                let verifier = match &self.clients {
+                    ClientAuthentication::VerifyIfGiven(_) => verifier.allow_unauthenticated(),
+                    _ => verifier,
+                };
+                let verifier = verifier.build().map_err(|error| TlsError::Root(Error::General(error.to_string())))?;
                 builder.with_client_cert_verifier(verifier)
             }
         };

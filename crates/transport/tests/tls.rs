@@ -3,9 +3,12 @@
 
 use futures::StreamExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedKey, IsCa, KeyPair};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 use tonic::transport::server::Connected;
-use windlass_transport::{ClientAuthentication, ClientTls, DialError, DialOptions, ServerTls, dial, incoming};
+use windlass_transport::{ClientAuthentication, ClientTls, DialError, DialOptions, ServerTls, Stage, dial, incoming};
 
 struct Pem {
     certificate: String,
@@ -29,9 +32,20 @@ async fn meet(server: &Pem, clients: ClientAuthentication, client: ClientTls) ->
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("localhost:{}", listener.local_addr().unwrap().port());
     let mut connections = Box::pin(incoming(listener, Some(tls.config().unwrap())));
-    let _channel = dial(&address, Some(&client), &DialOptions::default()).await?;
-    let connection = tokio::time::timeout(std::time::Duration::from_secs(5), connections.next()).await;
-    Ok(connection.unwrap().unwrap().unwrap().connect_info().certificate.map(|der| der.len()))
+    let options = DialOptions::default();
+    let dialed = dial(&address, Some(&client), &options);
+    let greeted = async {
+        let mut connection = connections.next().await.unwrap().unwrap();
+        // An empty SETTINGS frame: the server speaks HTTP/2.
+        connection.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+        let certificate = connection.connect_info().certificate.map(|der| der.len());
+        (connection, certificate)
+    };
+    let mut dialed = std::pin::pin!(dialed);
+    tokio::select! {
+        outcome = &mut dialed => outcome.map(|_| None),
+        (_connection, certificate) = greeted => dialed.await.map(|_| certificate),
+    }
 }
 
 fn trusting(server: &Pem) -> ClientTls {
@@ -57,9 +71,10 @@ async fn refuses_a_pinned_server_under_another_name() {
 
 #[tokio::test]
 async fn refuses_a_server_from_another_root() {
-    let error = meet(&self_signed("localhost", true), ClientAuthentication::None, trusting(&self_signed("localhost", true)))
-        .await
-        .unwrap_err();
+    let error =
+        meet(&self_signed("localhost", true), ClientAuthentication::None, trusting(&self_signed("localhost", true)))
+            .await
+            .unwrap_err();
     assert!(matches!(error, DialError::Handshake { .. }), "{error}");
 }
 
@@ -88,11 +103,58 @@ async fn says_which_part_of_an_address_is_at_fault() {
     assert!(matches!(dial(&closed.to_string(), None, &options).await, Err(DialError::Connect { .. })));
 }
 
-#[tokio::test]
-async fn gives_up_on_a_silent_server() {
+/// What dialing a listener ends with that does `act` with each connection.
+async fn against<F>(act: impl Fn(tokio::net::TcpStream) -> F + Send + 'static, tls: Option<ClientTls>) -> DialError
+where
+    F: Future<Output = ()> + Send,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = self_signed("localhost", true);
-    let options = DialOptions { timeout: std::time::Duration::from_millis(100), ..Default::default() };
     let address = listener.local_addr().unwrap().to_string();
-    assert!(matches!(dial(&address, Some(&trusting(&server)), &options).await, Err(DialError::Timeout { .. })));
+    let server = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            act(stream).await;
+        }
+    });
+    let options = DialOptions { timeout: std::time::Duration::from_millis(300), ..Default::default() };
+    let error = dial(&address, tls.as_ref(), &options).await.unwrap_err();
+    server.abort();
+    error
+}
+
+#[tokio::test]
+async fn gives_up_on_a_silent_server_and_says_what_it_waited_for() {
+    let silence = |stream| async move {
+        let _held: tokio::net::TcpStream = stream;
+        std::future::pending::<()>().await;
+    };
+    let server = self_signed("localhost", true);
+    for (tls, stage) in [(Some(trusting(&server)), Stage::Securing), (None, Stage::Greeting)] {
+        let error = against(silence, tls).await;
+        assert!(matches!(&error, DialError::Timeout { stage: found, .. } if *found == stage), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn says_what_a_server_speaks_instead_of_http2() {
+    let error = against(|stream| async move { drop(stream) }, None).await;
+    let text = error.to_string();
+    assert!(matches!(error, DialError::Protocol { .. }), "{text}");
+    let error = against(
+        |mut stream| async move {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            let _ = stream.read(&mut [0; 1024]).await;
+        },
+        None,
+    )
+    .await;
+    assert!(error.to_string().ends_with("failed: the server speaks HTTP/1, not HTTP/2"), "{error}");
+}
+
+#[tokio::test]
+async fn names_the_certificate_when_the_server_misses_ours() {
+    let (server, other) = (self_signed("localhost", true), self_signed("localhost", true));
+    let clients = || ClientAuthentication::Require(vec![other.certificate.clone()]);
+    let error = meet(&server, clients(), trusting(&server)).await.unwrap_err();
+    assert!(matches!(&error, DialError::Handshake { .. }), "{error}");
+    assert!(error.to_string().contains("CertificateRequired"), "{error}");
 }

@@ -32,7 +32,9 @@ pub(crate) fn generate(root: &Path, check: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     if check {
-        bail!("crates/proto/src/generated differs from proto/*.proto; hint: run `cargo xtask proto` and commit the result");
+        bail!(
+            "crates/proto/src/generated differs from proto/*.proto; hint: run `cargo xtask proto` and commit the result"
+        );
     }
     fs::create_dir_all(&target)?;
     for name in committed.keys().filter(|name| !fresh.contains_key(*name)) {

@@ -1,6 +1,6 @@
 //! What came out of a build.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     build::{
@@ -33,12 +33,22 @@ impl Build {
 
     /// Starts the chaincode. To be called inside a Tokio runtime; takes as long as starting a program.
     pub fn run(&self, metadata: &RunMetadata) -> Result<Process, RunError> {
+        self.run_with(metadata, &BTreeMap::new())
+    }
+
+    /// [`Self::run`], with these variables beside those that the builder's programs always get.
+    pub fn run_with(
+        &self,
+        metadata: &RunMetadata,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Process, RunError> {
         let folder_failed = |error: &std::io::Error| RunError::Folder(errno::text(error));
         let folder = temporary(self.scratch.as_deref(), "fabric-run").map_err(|error| folder_failed(&error))?;
         write_private(&folder.path().join("chaincode.json"), metadata.to_json().as_bytes(), 0o600)
             .map_err(|error| folder_failed(&error))?;
         let output = std::path::absolute(self.folder.join("bld")).map_err(|error| folder_failed(&error))?;
-        let started = self.launcher.start(Step::Run, &[&output, folder.path()], &Tail::default(), Some(folder.path()));
+        let launcher = Launcher { variables: environment.clone(), ..self.launcher.clone() };
+        let started = launcher.start(Step::Run, &[&output, folder.path()], &Tail::default(), Some(folder.path()));
         let running = started.map_err(|error| RunError::NotStarted { builder: self.builder.clone(), error })?;
         Ok(Process::new(self.launcher.reporter.clone(), running, folder))
     }

@@ -1,10 +1,12 @@
 //! The builders that come with Windlass: `windlass buildpack NAME STEP ARGS…` obeys the contract of external
 //! builders, so a stock Fabric peer can use them, too (a line in `bin/detect` and so on).
 //!
-//! - `ccaas`: chaincode that is a server elsewhere
+//! - `binary`: programs that are ready
 //! - `golang`: Go programs, in module mode
 //! - `node`: Node packages, with npm
-//! - `binary`: programs that are ready
+//! - `java`: Maven and Gradle projects, and ready jars
+//! - `rust`: Rust crates, with Cargo
+//! - `ccaas`: chaincode that is a server elsewhere
 //!
 //! They are plain, short programs without a runtime; what they print is what people see when a build fails.
 
@@ -12,9 +14,12 @@ mod base64;
 mod binary;
 mod ccaas;
 mod chaincode;
+mod environment;
 mod folders;
 mod golang;
+mod java;
 mod node;
+mod rust;
 mod template;
 mod tools;
 
@@ -27,44 +32,15 @@ use std::{
 
 use crate::build::{BuilderConfig, Program};
 
-/// The buildpacks, in the order in which they are asked.
-pub const NAMES: [&str; 4] = ["ccaas", "golang", "node", "binary"];
-
-/// What toolchains need of our environment: their caches, where to download from, and through what.
-const PROPAGATED: [&str; 25] = [
-    "HOME",
-    "GOPATH",
-    "GOCACHE",
-    "GOMODCACHE",
-    "GOPROXY",
-    "GONOPROXY",
-    "GOPRIVATE",
-    "GOSUMDB",
-    "GONOSUMDB",
-    "GOFLAGS",
-    "GOTOOLCHAIN",
-    "GOROOT",
-    "npm_config_*",
-    "NODE_EXTRA_CA_CERTS",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG",
-    "CORE_CHAINCODE_LOGGING_LEVEL",
-    "CORE_CHAINCODE_LOGGING_SHIM",
-];
+/// The buildpacks, in the order in which they are asked: the quickest to build with come first.
+pub const NAMES: [&str; 6] = ["ccaas", "binary", "golang", "node", "java", "rust"];
 
 /// The configuration of all buildpacks, `executable` being the Windlass binary.
 pub fn builders(executable: &Path) -> Vec<BuilderConfig> {
     let builder = |name: &str| BuilderConfig {
         name: name.to_owned(),
         program: Program::Buildpack { executable: executable.to_owned(), name: name.to_owned() },
-        propagate_environment: PROPAGATED.map(str::to_owned).to_vec(),
+        propagate_environment: environment::propagated(name),
     };
     NAMES.map(builder).to_vec()
 }
@@ -120,10 +96,18 @@ fn dispatch(name: &str, step: &str, args: &[OsString]) -> Result<(), Fault> {
         ("node", "detect", [_, metadata]) => folders::expect_type(metadata, "node")?,
         ("node", "build", [source, _, output]) => node::build(source, output)?,
         ("node", "run", [output, metadata]) => node::run(output, metadata)?,
+        ("java", "detect", [_, metadata]) => folders::expect_type(metadata, "java")?,
+        ("java", "build", [source, _, output]) => java::build(source, output)?,
+        ("java", "run", [output, metadata]) => java::run(output, metadata)?,
+        ("rust", "detect", [_, metadata]) => folders::expect_type(metadata, "rust")?,
+        ("rust", "build", [source, metadata, output]) => rust::build(source, metadata, output)?,
+        ("rust", "run", [output, metadata]) => rust::run(output, metadata)?,
         ("binary", "detect", [_, metadata]) => folders::expect_type(metadata, "binary")?,
         ("binary", "build", [source, _, output]) => binary::build(source, output)?,
         ("binary", "run", [output, metadata]) => binary::run(output, metadata)?,
-        ("golang" | "node" | "binary", "release", [output, release]) => folders::release_indexes(output, release)?,
+        ("golang" | "node" | "java" | "rust" | "binary", "release", [output, release]) => {
+            folders::release_indexes(output, release)?;
+        }
         _ => return Err(misuse(name, step, args.len())),
     }
     Ok(())

@@ -6,6 +6,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -120,7 +121,7 @@ struct Note {
 
 impl Note {
     fn write(&self, folder: &Path) -> io::Result<PathBuf> {
-        fs::create_dir_all(folder)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let file = folder.join(format!("{}-{}.{EXTENSION}", self.pid, self.start));
         fs::write(&file, serde_json::to_vec(self)?)?;
         Ok(file)

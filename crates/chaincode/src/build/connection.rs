@@ -17,12 +17,22 @@ use crate::package::{errno, json::Fields};
 pub struct Connection {
     /// What to dial, normally `host:port`.
     pub address: String,
+    /// More of the same: other instances of the chaincode. Fabric knows nothing of them.
+    pub addresses: Vec<String>,
     /// The name to verify instead of the host in `address`.
     pub domain: Option<String>,
     /// For the whole dial, TLS included.
     pub dial_timeout: Duration,
     /// How to secure it; `None`: plain text.
     pub tls: Option<ConnectionTls>,
+}
+
+impl Connection {
+    /// Where all the instances serve.
+    pub fn all_addresses(&self) -> impl Iterator<Item = &str> {
+        let others = self.addresses.iter().filter(|other| **other != self.address);
+        std::iter::once(&self.address).chain(others).map(String::as_str)
+    }
 }
 
 /// TLS towards a chaincode server. All texts are PEM.
@@ -86,12 +96,13 @@ pub(super) fn read(path: &Path) -> Result<Option<Connection>, ConnectionError> {
         Err(error) => return Err(ConnectionError::Read { path: path.to_owned(), cause: errno::text(&error) }),
     };
     let raw = Raw::parse(&text).map_err(|cause| ConnectionError::Malformed { path: path.to_owned(), cause })?;
-    raw.check().map(Some)
+    raw.check(path.parent().unwrap_or(Path::new(""))).map(Some)
 }
 
 /// The file as it is written.
 struct Raw {
     address: String,
+    addresses: Vec<String>,
     domain: String,
     dial_timeout: Duration,
     tls_required: bool,
@@ -99,6 +110,9 @@ struct Raw {
     client_key: String,
     client_cert: String,
     root_cert: String,
+    client_key_file: String,
+    client_cert_file: String,
+    root_cert_file: String,
 }
 
 impl Raw {
@@ -108,6 +122,7 @@ impl Raw {
         let flag = |key| fields.flag(key).map(Option::unwrap_or_default);
         Ok(Self {
             address: text("address")?,
+            addresses: addresses(fields.get("addresses"))?,
             domain: text("domain")?,
             dial_timeout: dial_timeout(fields.get("dial_timeout"))?,
             tls_required: flag("tls_required")?,
@@ -115,31 +130,66 @@ impl Raw {
             client_key: text("client_key")?,
             client_cert: text("client_cert")?,
             root_cert: text("root_cert")?,
+            client_key_file: text("client_key_file")?,
+            client_cert_file: text("client_cert_file")?,
+            root_cert_file: text("root_cert_file")?,
         })
     }
 
-    fn check(self) -> Result<Connection, ConnectionError> {
-        if self.address.is_empty() {
-            return Err(ConnectionError::Address);
-        }
+    /// `folder` is what file names are relative to.
+    fn check(self, folder: &Path) -> Result<Connection, ConnectionError> {
+        let mut addresses = self.addresses;
+        let address = match (self.address, addresses.is_empty()) {
+            (address, true) if address.is_empty() => return Err(ConnectionError::Address),
+            (address, false) if address.is_empty() => addresses.remove(0),
+            (address, _) => address,
+        };
         let mut connection =
-            Connection { address: self.address, domain: None, dial_timeout: self.dial_timeout, tls: None };
+            Connection { address, addresses, domain: None, dial_timeout: self.dial_timeout, tls: None };
         if !self.tls_required {
             return Ok(connection);
         }
-        let client = match (self.client_auth_required, self.client_cert, self.client_key) {
+        let root_cert = or_file(self.root_cert, &self.root_cert_file, folder)?;
+        let (client_cert, client_key) = if self.client_auth_required {
+            let certificate = or_file(self.client_cert, &self.client_cert_file, folder)?;
+            (certificate, or_file(self.client_key, &self.client_key_file, folder)?)
+        } else {
+            Default::default()
+        };
+        let client = match (self.client_auth_required, client_cert, client_key) {
             (false, ..) => None,
             (true, _, key) if key.is_empty() => return Err(ConnectionError::Key),
             (true, certificate, _) if certificate.is_empty() => return Err(ConnectionError::Certificate),
             (true, certificate, key) => Some((certificate, key)),
         };
-        if self.root_cert.is_empty() {
+        if root_cert.is_empty() {
             return Err(ConnectionError::Root);
         }
         // Fabric heeds the name only together with client authentication; who wrote one means it.
         connection.domain = Some(self.domain).filter(|domain| !domain.is_empty());
-        connection.tls = Some(ConnectionTls { root_cert: self.root_cert, client });
+        connection.tls = Some(ConnectionTls { root_cert, client });
         Ok(connection)
+    }
+}
+
+/// What a file holds, if one is named, else the text.
+fn or_file(text: String, file: &str, folder: &Path) -> Result<String, ConnectionError> {
+    if file.is_empty() {
+        return Ok(text);
+    }
+    let path = folder.join(file);
+    fs::read_to_string(&path).map_err(|error| ConnectionError::Read { cause: errno::text(&error), path })
+}
+
+/// A list of addresses, or nothing.
+fn addresses(value: Option<&Value>) -> Result<Vec<String>, String> {
+    let wrong = || String::from("addresses: expected a list of texts such as \"host:port\"");
+    match value {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(items)) => {
+            items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+        }
+        Some(_) => Err(wrong()),
     }
 }
 
@@ -204,6 +254,38 @@ mod tests {
             "root_cert":"R","client_key":"K","client_cert":"C"}"#;
         let tls = read_text(text).expect("valid").expect("a connection").tls.expect("tls");
         assert_eq!(tls.client, Some(("C".into(), "K".into())));
+    }
+
+    #[test]
+    fn takes_several_addresses() {
+        let all = |text: &str| {
+            let connection = read_text(text).expect("valid").expect("a connection");
+            connection.all_addresses().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(all(r#"{"address":"a:1","addresses":["b:1","a:1","c:1"]}"#), ["a:1", "b:1", "c:1"]);
+        assert_eq!(all(r#"{"addresses":["b:1","c:1"]}"#), ["b:1", "c:1"]);
+        assert_eq!(all(r#"{"address":"a:1","addresses":null}"#), ["a:1"]);
+        let wrong = "malformed chaincode info at 'FILE': addresses: expected a list of texts such as \"host:port\"";
+        assert_eq!(read_text(r#"{"address":"a:1","addresses":[1]}"#), Err(wrong.to_owned()));
+    }
+
+    #[test]
+    fn reads_named_files_anew_each_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("connection.json");
+        let text = r#"{"address":"a:1","tls_required":true,"client_auth_required":true,"root_cert":"old",
+            "root_cert_file":"root.pem","client_key_file":"key.pem","client_cert_file":"cert.pem"}"#;
+        fs::write(&path, text).expect("a file");
+        let missing = read(&path).expect_err("no files").to_string();
+        assert!(missing.ends_with("root.pem' for chaincode info: no such file or directory"), "{missing}");
+        for generation in ["1", "2"] {
+            for name in ["root", "key", "cert"] {
+                fs::write(folder.path().join(format!("{name}.pem")), format!("{name}{generation}")).expect("a file");
+            }
+            let tls = read(&path).expect("valid").expect("a connection").tls.expect("TLS");
+            let client = Some((format!("cert{generation}"), format!("key{generation}")));
+            assert_eq!(tls, ConnectionTls { root_cert: format!("root{generation}"), client });
+        }
     }
 
     #[test]

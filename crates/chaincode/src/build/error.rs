@@ -1,6 +1,6 @@
 //! Why there is no build.
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::build::{OutputLine, Step};
 
@@ -13,9 +13,9 @@ pub struct BuildError {
     /// What failed.
     pub failure: Failure,
     /// The builders that were asked before, and why each did not want the package.
-    pub declined: Vec<Declined>,
+    pub declined: Arc<[Declined]>,
     /// The last lines that the failed program printed.
-    pub output: Vec<OutputLine>,
+    pub output: Arc<[OutputLine]>,
 }
 
 /// A builder that did not want the package.
@@ -88,25 +88,30 @@ pub enum StepError {
         cause: String,
     },
     /// It took too long and was killed.
-    #[error("{step} took longer than {seconds} s and was killed")]
+    #[error("{step} took longer than {limit:?} and was killed")]
     TimedOut {
         /// Which program.
         step: Step,
         /// What was allowed.
-        seconds: u64,
+        limit: Duration,
     },
 }
 
 impl BuildError {
     /// How many lines of output the text ends with; [`Self::output`] has more.
     const SHOWN: usize = 40;
+
+    /// A failure without anything around it.
+    pub(super) fn plain(failure: Failure) -> Self {
+        Self { failure, declined: Arc::default(), output: Arc::default() }
+    }
 }
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.failure)?;
         if self.failure == Failure::NoBuilder {
-            for Declined { builder, reason } in &self.declined {
+            for Declined { builder, reason } in self.declined.iter() {
                 write!(f, "\nbuilder '{builder}' declined: {reason}")?;
             }
         }
@@ -147,8 +152,8 @@ mod tests {
             ),
             (Failure::Restore("oh".into()), "external builder failed: existing build could not be restored: oh"),
         ] {
-            let output = vec![OutputLine { step: Step::Build, stream: Stream::Error, text: "last words".into() }];
-            let error = BuildError { failure, declined: Vec::new(), output };
+            let output = [OutputLine { step: Step::Build, stream: Stream::Error, text: "last words".into() }];
+            let error = BuildError { output: output.into(), ..BuildError::plain(failure) };
             assert_eq!(error.to_string(), format!("{text}\nbuild: last words"));
         }
     }

@@ -60,10 +60,12 @@ impl Tail {
         self.0.lock().lines.iter().map(|line| line.text.clone()).collect()
     }
 
-    /// The last line that says something.
+    /// The last line that says something, on standard error if there is one.
     pub(super) fn last(&self) -> Option<String> {
         let tail = self.0.lock();
-        tail.lines.iter().rev().map(|line| line.text.trim()).find(|text| !text.is_empty()).map(str::to_owned)
+        let spoken = |line: &&Arc<OutputLine>| !line.text.trim().is_empty();
+        let complaint = tail.lines.iter().rev().filter(spoken).find(|line| line.stream == Stream::Error);
+        complaint.or_else(|| tail.lines.iter().rev().find(spoken)).map(|line| line.text.trim().to_owned())
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     build::{
         BuilderConfig, OutputLine, Stream, copy,
-        scratch::{Scratch, file_name, write_private},
+        scratch::{Scratch, file_name, private, write_private},
     },
     package::{errno, json},
 };
@@ -71,7 +71,7 @@ pub(super) fn keep(
     let could_not = |what: &str, error: &io::Error| format!("could not {what} '{shown}': {}", errno::text(error));
     let create = |error: io::Error| could_not("create dir", &error);
     fs::create_dir_all(builds).map_err(create)?;
-    let partial = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(builds).map_err(create)?;
+    let partial = private(PARTIAL).tempdir_in(builds).map_err(create)?;
     let info = serde_json::json!({ "builder_name": builder }).to_string();
     write_private(&partial.path().join(INFO), info.as_bytes(), 0o600)
         .map_err(|error| could_not("write build info in", &error))?;

@@ -139,6 +139,12 @@ impl Process {
         self.running.tail().texts()
     }
 
+    /// Reads the last lines that it printed, also after its end.
+    pub(crate) fn output_reader(&self) -> impl Fn() -> Vec<String> + Send + Sync + 'static {
+        let tail = self.running.tail().clone();
+        move || tail.texts()
+    }
+
     /// Its process ID, which is also that of its group.
     pub fn pid(&self) -> u32 {
         self.running.pid()

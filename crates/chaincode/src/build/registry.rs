@@ -27,14 +27,15 @@ pub struct Builds {
 #[derive(Debug)]
 struct Shared {
     router: Router,
-    attempts: Mutex<HashMap<String, Attempt>>,
+    /// `None` once [`Builds::shutdown`] was called.
+    attempts: Mutex<Option<HashMap<String, Attempt>>>,
 }
 
 /// A build under way or done. Dropping it stops it.
 #[derive(Debug)]
 struct Attempt {
     result: watch::Receiver<Option<Outcome>>,
-    _task: JoinSet<()>,
+    task: JoinSet<()>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,23 +56,32 @@ impl Builds {
         }
         let (watchers, _) = broadcast::channel(WATCH_BUFFER);
         let router = Router { config: Arc::new(config), packages, spawner: Arc::new(Spawner::new()), watchers };
-        Self { shared: Arc::new(Shared { router, attempts: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { router, attempts: Mutex::new(Some(HashMap::new())) }) }
     }
 
     /// The build of a chaincode, made if need be. Any number of callers share one build, which goes on when
     /// they give up: a client that comes back finds it further on.
     pub async fn build(&self, id: &str) -> Result<Arc<Build>, BuildError> {
-        let mut result = self.attempt(id);
+        let abandoned = || BuildError::plain(Failure::Abandoned);
+        let mut result = self.attempt(id).ok_or_else(abandoned)?;
         match result.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(outcome)) => outcome.result.clone(),
-            _ => Err(BuildError { failure: Failure::Abandoned, declined: Vec::new(), output: Vec::new() }),
+            _ => Err(abandoned()),
         }
+    }
+
+    /// Ends builds under way, their programs included, and refuses further ones. When it returns, nothing of
+    /// them runs any more. Chaincode that runs is not touched.
+    pub async fn shutdown(&self) {
+        let attempts = self.shared.attempts.lock().take();
+        let tasks = attempts.into_iter().flatten().map(|(_, mut attempt)| async move { attempt.task.shutdown().await });
+        futures::future::join_all(tasks).await;
     }
 
     /// The build of a chaincode, if it is there already.
     pub fn existing(&self, id: &str) -> Option<Arc<Build>> {
         let attempts = self.shared.attempts.lock();
-        let outcome = attempts.get(id)?.result.borrow();
+        let outcome = attempts.as_ref()?.get(id)?.result.borrow();
         outcome.as_ref().and_then(|outcome| outcome.result.clone().ok())
     }
 
@@ -79,6 +89,7 @@ impl Builds {
     /// build under way is left alone, and what is on disk stays.
     pub async fn forget(&self, id: &str) {
         let mut attempts = self.shared.attempts.lock();
+        let Some(attempts) = attempts.as_mut() else { return };
         if attempts.get(id).is_some_and(|attempt| attempt.result.borrow().is_some()) {
             attempts.remove(id);
         }
@@ -95,13 +106,14 @@ impl Builds {
     }
 
     /// The attempt under way or still valid, else a new one.
-    fn attempt(&self, id: &str) -> watch::Receiver<Option<Outcome>> {
+    fn attempt(&self, id: &str) -> Option<watch::Receiver<Option<Outcome>>> {
         let router = &self.shared.router;
         let mut attempts = self.shared.attempts.lock();
+        let attempts = attempts.as_mut()?;
         if let Some(attempt) = attempts.get(id)
             && attempt.is_valid(router.config.keep_failures)
         {
-            return attempt.result.clone();
+            return Some(attempt.result.clone());
         }
         let (sender, result) = watch::channel(None);
         let work = router.clone().build(id.to_owned());
@@ -110,8 +122,8 @@ impl Builds {
             let result = work.await;
             sender.send_replace(Some(Outcome { result, at: Instant::now() }));
         });
-        attempts.insert(id.to_owned(), Attempt { result: result.clone(), _task: task });
-        result
+        attempts.insert(id.to_owned(), Attempt { result: result.clone(), task });
+        Some(result)
     }
 }
 

@@ -30,10 +30,10 @@ impl Router {
         let this = self.clone();
         let parsed = id.parse::<PackageId>().ok().filter(|id| self.packages.contains(id));
         let Some(package_id) = parsed else {
-            return Err(plain(Failure::Package(format!("chaincode install package '{id}' not found"))));
+            return Err(BuildError::plain(Failure::Package(format!("chaincode install package '{id}' not found"))));
         };
         let found = persist::find(&self.config.folder, &id, &self.config.builders);
-        if let Some(found) = found.map_err(|cause| plain(Failure::Restore(cause)))? {
+        if let Some(found) = found.map_err(|cause| BuildError::plain(Failure::Restore(cause)))? {
             let config = self.config.builders.iter().find(|config| config.name == found.builder);
             let config = config.expect("only builds of known builders are found");
             return Ok(Arc::new(self.artifact(&id, config, found.folder)));
@@ -43,10 +43,11 @@ impl Router {
     }
 
     fn unpack(&self, id: &PackageId) -> Result<Scratch, BuildError> {
-        let unavailable = |cause: String| plain(Failure::Package(cause));
+        let unavailable = |cause: String| BuildError::plain(Failure::Package(cause));
         let bytes = self.packages.load(id).map_err(|error| unavailable(error.to_string()))?;
         let package = Package::parse(&bytes, self.packages.limits()).map_err(|error| unavailable(error.to_string()))?;
-        Scratch::unpack(self.config.scratch.as_deref(), &package).map_err(|cause| plain(Failure::Context(cause)))
+        Scratch::unpack(self.config.scratch.as_deref(), &package)
+            .map_err(|cause| BuildError::plain(Failure::Context(cause)))
     }
 
     async fn route(&self, id: &str, scratch: Arc<Scratch>) -> Result<Arc<Build>, BuildError> {
@@ -56,21 +57,21 @@ impl Router {
             match self.detect(&launcher, &scratch).await {
                 Ok(()) => {
                     return self.build_with(id, builder, &launcher, scratch).await.map_err(|mut error| {
-                        error.declined = declined;
+                        error.declined = declined.into();
                         error
                     });
                 }
                 Err(reason) => declined.push(Declined { builder: builder.name.clone(), reason }),
             }
         }
-        Err(BuildError { failure: Failure::NoBuilder, declined, output: Vec::new() })
+        Err(BuildError { declined: declined.into(), ..BuildError::plain(Failure::NoBuilder) })
     }
 
     /// Whether the package is for this builder; if not, why.
     async fn detect(&self, launcher: &Launcher, scratch: &Scratch) -> Result<(), String> {
         let tail = Tail::default();
         let args = [&*scratch.source(), &*scratch.metadata()];
-        let detected = launcher.complete(Step::Detect, &args, self.config.time.detect, &tail).await;
+        let detected = launcher.complete(Step::Detect, &args, &tail).await;
         detected.map_err(|error| match (&error, tail.last()) {
             (StepError::Exited(_), Some(said)) => said,
             _ => error.to_string(),
@@ -85,18 +86,17 @@ impl Router {
         scratch: Arc<Scratch>,
     ) -> Result<Arc<Build>, BuildError> {
         let tail = Tail::default();
-        let failed = |failure| BuildError { failure, declined: Vec::new(), output: tail.lines() };
+        let failed = |failure| BuildError { output: tail.lines().into(), ..BuildError::plain(failure) };
         let builder = config.name.clone();
-        let time = self.config.time;
         let (source, metadata, output, release) =
             (scratch.source(), scratch.metadata(), scratch.output(), scratch.release());
         launcher
-            .complete(Step::Build, &[&source, &metadata, &output], time.build, &tail)
+            .complete(Step::Build, &[&source, &metadata, &output], &tail)
             .await
             .map_err(|error| failed(Failure::Build { builder: builder.clone(), error }))?;
         if launcher.has(Step::Release) {
             launcher
-                .complete(Step::Release, &[&output, &release], time.release, &tail)
+                .complete(Step::Release, &[&output, &release], &tail)
                 .await
                 .map_err(|error| failed(Failure::Release { builder: builder.clone(), error }))?;
         } else {
@@ -124,14 +124,12 @@ impl Router {
             reporter: Reporter::new(id, &config.name, self.watchers.clone()),
             spawner: self.spawner.clone(),
             children: self.config.children.as_path().into(),
+            times: self.config.time,
+            variables: Default::default(),
         }
     }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, BuildError> {
-    task::spawn_blocking(work).await.map_err(|_| plain(Failure::Abandoned))
-}
-
-fn plain(failure: Failure) -> BuildError {
-    BuildError { failure, declined: Vec::new(), output: Vec::new() }
+    task::spawn_blocking(work).await.map_err(|_| BuildError::plain(Failure::Abandoned))
 }

@@ -1,6 +1,7 @@
 //! A program of a builder, running: its process group, its output, its end.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     io,
     os::unix::process::ExitStatusExt,
@@ -19,7 +20,7 @@ use tokio::{
 
 use crate::{
     build::{
-        BuilderConfig, OutputLine, Program, Step, StepError, Stream, buildpacks,
+        BuilderConfig, OutputLine, Program, Step, StepError, StepTimes, Stream, buildpacks,
         children::Group,
         environment,
         output::{Tail, read_lines},
@@ -37,6 +38,9 @@ pub(super) struct Launcher {
     pub(super) spawner: Arc<Spawner>,
     /// Where running children are noted.
     pub(super) children: Arc<Path>,
+    pub(super) times: StepTimes,
+    /// Variables beside those that the builder passes on.
+    pub(super) variables: BTreeMap<String, String>,
 }
 
 /// A program that was started. Dropping it kills its whole group.
@@ -51,8 +55,6 @@ pub(super) struct Running {
     _spawner: Arc<Spawner>,
 }
 
-/// How long output may go on after a program ended, when it left something running that still prints.
-const AFTERMATH: Duration = Duration::from_secs(10);
 /// How long a killed group may take to let go of its pipes.
 const LETTING_GO: Duration = Duration::from_secs(1);
 
@@ -68,22 +70,17 @@ impl Launcher {
         }
     }
 
-    /// Runs a program to its end, or kills it after `limit`. What it prints goes to `tail`, too.
-    pub(super) async fn complete(
-        &self,
-        step: Step,
-        args: &[&Path],
-        limit: Duration,
-        tail: &Tail,
-    ) -> Result<(), StepError> {
+    /// Runs a program to its end, or kills it when its time is over. What it prints goes to `tail`, too.
+    pub(super) async fn complete(&self, step: Step, args: &[&Path], tail: &Tail) -> Result<(), StepError> {
         let started = Instant::now();
+        let limit = self.times.of(step);
         let ended = async {
             let mut running = self.start(step, args, tail, None)?;
             let Ok(result) = time::timeout(limit, running.wait()).await else {
                 running.kill().await;
-                return Err(StepError::TimedOut { step, seconds: limit.as_secs() });
+                return Err(StepError::TimedOut { step, limit });
             };
-            running.drain().await;
+            running.drain(self.times.aftermath).await;
             result
         };
         let result = ended.await;
@@ -105,6 +102,7 @@ impl Launcher {
             .args(args)
             .env_clear()
             .envs(environment::cut(std::env::vars_os(), &self.config.propagate_environment))
+            .envs(&self.variables)
             .envs(self.parent())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -178,8 +176,8 @@ impl Running {
     }
 
     /// Reads the output to its end. What still holds it after a while is killed.
-    pub(super) async fn drain(&mut self) {
-        if time::timeout(AFTERMATH, Self::end_of(&mut self.readers)).await.is_err() {
+    async fn drain(&mut self, patience: Duration) {
+        if time::timeout(patience, Self::end_of(&mut self.readers)).await.is_err() {
             self.group.signal(Signal::KILL);
             let _ = time::timeout(LETTING_GO, Self::end_of(&mut self.readers)).await;
         }
@@ -208,7 +206,9 @@ impl Running {
 
     async fn kill(&mut self) {
         self.group.signal(Signal::KILL);
-        let _ = time::timeout(LETTING_GO, self.child.wait()).await;
+        if time::timeout(LETTING_GO, self.child.wait()).await.is_ok() {
+            self.group.leader_is_gone();
+        }
         let _ = time::timeout(LETTING_GO, Self::end_of(&mut self.readers)).await;
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -66,8 +66,14 @@ pub(super) fn file_name(id: &str) -> String {
 pub(super) fn temporary(parent: Option<&Path>, prefix: &str) -> io::Result<TempDir> {
     let parent = std::path::absolute(parent.map_or_else(std::env::temp_dir, Path::to_owned))?;
     fs::create_dir_all(&parent)?;
-    // Made with mode 0700.
-    tempfile::Builder::new().prefix(prefix).tempdir_in(parent)
+    private(prefix).tempdir_in(parent)
+}
+
+/// Makes temporary folders that only we may enter.
+pub(super) fn private<'a>(prefix: &'a str) -> tempfile::Builder<'a, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix).permissions(fs::Permissions::from_mode(0o700));
+    builder
 }
 
 /// Writes a new file that only we may read.

@@ -1,15 +1,12 @@
 //! Executing a transaction, chaincode that calls chaincode included.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use parking_lot::RwLock;
 use prost::Message;
+use tokio::time::Instant;
 use windlass_identity::channel::ChannelConfig;
 use windlass_proto::protos::{
     ChaincodeEvent, ChaincodeInput, ChaincodeMessage, ChaincodeSpec, Response, chaincode_message::Type,
@@ -18,7 +15,7 @@ use windlass_proto::protos::{
 use super::{
     Executed,
     config::EngineConfig,
-    errors::{ExecuteError, InvokeError},
+    errors::{ExecuteError, InvokeError, Repeats},
     metrics::EngineMetrics,
     resolve::{Definitions, InvocationError, ResolveError, Resolved, check_init},
     target::Target,
@@ -28,13 +25,15 @@ use crate::{
     launch::{
         Launcher,
         certificates::{CertificateError, Certificates},
+        registry::{Found, Seeking},
         source::Source,
     },
     stream::{
-        errors::RequestError,
+        errors::{RequestError, SendError},
         execution::{Execution, execute},
         message::encode,
-        requests::Host,
+        requests::{CallTree, Host},
+        session::LaneHandle,
     },
     system::{SYSTEM_VERSION, SystemCall, SystemChaincode},
     transaction::Transaction,
@@ -43,6 +42,12 @@ use crate::{
 /// The resource that guards calls of one chaincode by another.
 // Fabric: chaincode-protocol §12
 const CHAINCODE_TO_CHAINCODE: &str = "peer/ChaincodeToChaincode";
+
+/// How long a transaction that has lost its stream waits for a chaincode that cannot be dialed.
+const COMEBACK: Duration = Duration::from_secs(10);
+
+/// How many streams may close between finding one and beginning on it before that is an error.
+const FRESH_STREAMS: usize = 8;
 
 /// What all clones of an engine share.
 pub(crate) struct Core {
@@ -61,7 +66,7 @@ impl Core {
         metrics: Arc<dyn EngineMetrics>,
     ) -> Result<Self, CertificateError> {
         let certificates = config.tls.then(Certificates::generate).transpose()?;
-        let launcher = Arc::new(Launcher::new(config, source, certificates, metrics));
+        let launcher = Arc::new(Launcher::new(config, source, definitions.clone(), certificates, metrics));
         Ok(Self { launcher, definitions, channels, systems: RwLock::default() })
     }
 
@@ -101,24 +106,55 @@ impl Core {
         input: ChaincodeInput,
     ) -> Result<Executed, ExecuteError> {
         let tx_id = || transaction.tx_id.clone();
-        let message = self
-            .call(transaction.clone(), name.to_owned(), None, input)
-            .await
-            .map_err(|source| ExecuteError::Failed { tx_id: tx_id(), source })?;
+        let failed = |source| ExecuteError::Failed { tx_id: tx_id(), source };
+        let tree = Arc::new(CallTree::default());
+        let call = self.call(transaction.clone(), tree.clone(), name.to_owned(), None, input);
+        let message = tokio::select! {
+            biased;
+            message = call => message.map_err(failed)?,
+            () = tree.lost.cancelled() => return Err(failed(InvokeError::StreamTerminated)),
+        };
         if message.r#type == Type::Error as i32 {
             return Err(ExecuteError::Returned(String::from_utf8_lossy(&message.payload).into_owned()));
         }
-        let response = Response::decode(message.payload)
-            .map_err(|source| ExecuteError::Malformed { tx_id: tx_id(), source })?;
+        let response =
+            Response::decode(message.payload).map_err(|source| ExecuteError::Malformed { tx_id: tx_id(), source })?;
         let event = message.chaincode_event.filter(|_| response.status < 400);
         let event = event.map(|event| ChaincodeEvent { chaincode_id: name.to_owned(), tx_id: tx_id(), ..event });
         Ok(Executed { response, event })
+    }
+
+    /// Whether a transaction of `id` that failed like this is to be run again now.
+    pub(super) async fn runs_again(&self, id: &str, repeats: &mut Repeats, error: &ExecuteError) -> bool {
+        if self.launcher.is_stopping() {
+            return false;
+        }
+        if error.is_lost() {
+            repeats.lost += 1;
+            repeats.since.get_or_insert_with(Instant::now);
+            let again = repeats.lost <= self.launcher.settings(id).retries;
+            if again {
+                tracing::info!(%id, lost = repeats.lost, "a transaction lost its stream and is run again");
+                self.launcher.metrics().retried(id);
+            }
+            return again;
+        }
+        // The chaincode had been there; a server that restarts is back in a moment.
+        let recently = repeats.since.is_some_and(|since| since.elapsed() < COMEBACK);
+        if !recently || !error.is_absence() {
+            return false;
+        }
+        let pause = Duration::from_millis(25 << repeats.absent.min(5));
+        repeats.absent += 1;
+        tokio::time::sleep(pause).await;
+        true
     }
 
     /// Calls `name` and returns its final message. Boxed, since chaincode calls chaincode.
     fn call(
         self: Arc<Self>,
         transaction: Arc<Transaction>,
+        tree: Arc<CallTree>,
         name: String,
         caller: Option<String>,
         input: ChaincodeInput,
@@ -128,21 +164,51 @@ impl Core {
                 return self.call_system(chaincode, transaction, caller, input).await;
             }
             let (id, init) = self.check(&transaction, &name, input.is_init)?;
-            let session = self.launcher.session(&id).await?;
+            let (found, lane) = self.lane(&id, &transaction, &tree).await?;
+            if caller.is_none() && found.settings.retries > 0 {
+                tree.may_be_repeated();
+            }
             let host: Arc<dyn Host> = self.clone();
-            let execution = Execution { namespace: name, init, transaction, input };
-            Ok(execute(&session, &host, execution, self.config().execute_timeout).await?)
+            let execution = Execution { namespace: name, init, transaction, tree: tree.clone(), input };
+            let executed = execute(lane, &host, execution, found.settings.execute_timeout).await;
+            if matches!(executed, Err(SendError::StreamTerminated)) && caller.is_some() && tree.is_repeatable() {
+                // What the lost run wrote cannot be told from what its caller did: the whole begins again.
+                tree.lost.cancel();
+                return std::future::pending().await;
+            }
+            Ok(executed?)
         }
         .boxed()
     }
 
+    /// A place on a stream of `id`. A stream that closes before anything was sent on it costs nothing.
+    async fn lane(
+        &self,
+        id: &str,
+        transaction: &Transaction,
+        tree: &CallTree,
+    ) -> Result<(Found, LaneHandle), InvokeError> {
+        let before = tree.stream(id);
+        let Transaction { channel, tx_id, .. } = transaction;
+        let mut attempts = 0;
+        loop {
+            let seeking = Seeking { channel, tx_id, before: before.as_ref() };
+            let found = self.launcher.session(id, Some(seeking)).await?;
+            match found.session.open(channel, tx_id) {
+                Ok(lane) => {
+                    tree.call_on(id, &found.session);
+                    return Ok((found, lane));
+                }
+                Err(SendError::StreamTerminated) if attempts < FRESH_STREAMS => attempts += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// The ID to run, and whether this is the call of Init.
     fn check(&self, transaction: &Transaction, name: &str, is_init: bool) -> Result<(String, bool), InvocationError> {
-        let undefined = |source| InvocationError::Undefined {
-            channel: transaction.channel.clone(),
-            name: name.to_owned(),
-            source,
-        };
+        let undefined =
+            |source| InvocationError::Undefined { channel: transaction.channel.clone(), name: name.to_owned(), source };
         let resolved = self.resolve(transaction, name).map_err(undefined)?;
         if let Some(simulation) = &transaction.simulation {
             check_init(simulation.as_ref(), name, &resolved, is_init)?;
@@ -201,6 +267,7 @@ impl Core {
     async fn call_for_chaincode(
         self: Arc<Self>,
         transaction: Arc<Transaction>,
+        tree: Arc<CallTree>,
         caller: String,
         spec: ChaincodeSpec,
     ) -> Result<ChaincodeMessage, RequestError> {
@@ -224,7 +291,7 @@ impl Core {
         let transaction = self.on_channel(transaction, &target.channel)?;
         let mut input = spec.input.unwrap_or_default();
         input.decorations.clear();
-        let called = self.call(transaction, target.name, Some(caller), input);
+        let called = self.call(transaction, tree, target.name, Some(caller), input);
         called.await.map_err(|error| RequestError::Execute(error.to_string()))
     }
 
@@ -246,6 +313,13 @@ impl Core {
     }
 }
 
+impl Drop for Core {
+    fn drop(&mut self) {
+        // Launches and instances have tasks of their own, which would go on.
+        self.launcher.abandon();
+    }
+}
+
 impl Host for Core {
     fn channel_config(&self, channel: &str) -> Option<Arc<ChannelConfig>> {
         self.channels.config(channel)
@@ -258,9 +332,10 @@ impl Host for Core {
     fn invoke(
         self: Arc<Self>,
         transaction: Arc<Transaction>,
+        tree: Arc<CallTree>,
         caller: String,
         spec: ChaincodeSpec,
     ) -> BoxFuture<'static, Result<ChaincodeMessage, RequestError>> {
-        self.call_for_chaincode(transaction, caller, spec).boxed()
+        self.call_for_chaincode(transaction, tree, caller, spec).boxed()
     }
 }

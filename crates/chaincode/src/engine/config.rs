@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use windlass_proto::protos::ChaincodeAdditionalParams;
 
+use super::settings::Settings;
+
 /// Settings of an engine. [`EngineConfig::new`] fills in Fabric's sample values.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -26,6 +28,8 @@ pub struct EngineConfig {
     pub runtime: RuntimeParams,
     /// How many rows one query may return in all.
     pub total_query_limit: u32,
+    /// What is said of chaincode beside its packages.
+    pub settings: Settings,
 }
 
 /// The payload of READY.
@@ -60,6 +64,7 @@ impl EngineConfig {
             tls: true,
             runtime: RuntimeParams::default(),
             total_query_limit: 100_000,
+            settings: Settings::default(),
         }
     }
 

@@ -3,11 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::future::join_all;
-use tokio::{
-    sync::watch,
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::calls::Core;
 
@@ -24,12 +20,18 @@ pub(super) async fn run(core: &Arc<Core>, mut runnable: watch::Receiver<Arc<BTre
         let wanted = runnable.borrow_and_update().clone();
         for id in wanted.difference(&running) {
             let (launcher, id) = (core.launcher().clone(), id.clone());
+            launcher.registry().want(&id, true);
+            if launcher.settings(&id).lazy {
+                // The first call launches it.
+                continue;
+            }
             tasks.spawn(async move {
                 // The launcher logs why.
-                let _ = launcher.session(&id).await;
+                let _ = launcher.session(&id, None).await;
             });
         }
         for id in running.difference(&wanted) {
+            core.launcher().registry().want(id, false);
             tasks.spawn(retire(core.clone(), id.clone()));
         }
         running = wanted;
@@ -53,10 +55,10 @@ async fn retire(core: Arc<Core>, id: String) {
         // It cannot be stopped half-way; the launch has a deadline.
         let _ = pending.outcome().await;
     }
-    if let Some(session) = registry.serving(&id) {
-        // After this much time every transaction has run into its own limit.
-        let _ = timeout(core.launcher().config().execute_timeout, session.idle()).await;
-    }
+    // After this much time every transaction has run into its own limit.
+    let limit = core.launcher().settings(&id).execute_timeout;
+    let sessions = registry.sessions(&id);
+    let _ = timeout(limit, join_all(sessions.iter().map(|session| session.idle()))).await;
     tracing::info!(%id, "chaincode is no longer referenced and is stopped");
     stop(&core, &id).await;
 }
@@ -79,11 +81,6 @@ pub(super) async fn stop_all(core: &Arc<Core>) {
 
 /// Ends a chaincode's stream and whatever keeps it alive.
 async fn stop(core: &Arc<Core>, id: &str) {
-    let (session, instance) = core.launcher().registry().take(id);
-    if let Some(session) = session {
-        session.close();
-    }
-    if let Some(instance) = instance {
-        instance.stop().await;
-    }
+    let pools = core.launcher().registry().take(id);
+    join_all(pools.into_iter().map(|pool| pool.stop())).await;
 }

@@ -2,7 +2,11 @@
 
 use prost::DecodeError;
 
-use crate::{engine::resolve::InvocationError, launch::errors::LaunchError, stream::errors::SendError};
+use crate::{
+    engine::resolve::InvocationError,
+    launch::errors::{LaunchCause, LaunchError},
+    stream::errors::SendError,
+};
 
 /// Why a transaction has no result. The text is what Fabric prints after `error in simulation: `.
 // Fabric: endorsement-and-gateway §2
@@ -28,6 +32,35 @@ pub enum ExecuteError {
         /// What protobuf says.
         source: DecodeError,
     },
+}
+
+/// What became of the earlier runs of a transaction that is repeated.
+#[derive(Clone, Debug, Default)]
+pub struct Repeats {
+    /// How often its stream was lost.
+    pub(crate) lost: u32,
+    /// When that was the first time.
+    pub(crate) since: Option<tokio::time::Instant>,
+    /// How often the chaincode was not there since.
+    pub(crate) absent: u32,
+}
+
+impl ExecuteError {
+    /// Whether nothing was there to dial.
+    pub(crate) fn is_absence(&self) -> bool {
+        let Self::Failed { source: InvokeError::Launch(error), .. } = self else { return false };
+        let mut cause = &error.cause;
+        while let LaunchCause::Shared(inner) = cause {
+            cause = inner;
+        }
+        matches!(cause, LaunchCause::Connect { .. } | LaunchCause::Vanished(_))
+    }
+
+    /// Whether a stream ended before the transaction did. What the chaincode did until then is thrown away with
+    /// the simulation; on a fresh one the transaction may be run again.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Failed { source: InvokeError::StreamTerminated, .. })
+    }
 }
 
 /// Why a chaincode could not be called, or never answered.
@@ -67,14 +100,16 @@ impl From<SendError> for InvokeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::launch::errors::LaunchCause;
 
     #[test]
     fn says_what_fabric_says() {
         let exists = SendError::Exists { tx_id: "t".into(), channel: "ch".into() };
         let launch = LaunchError::new("a:b", LaunchCause::Exited(0));
         for (error, text) in [
-            (InvocationError::NotInitialized("cc".into()).into(), "invalid invocation: chaincode 'cc' has not been initialized for this version, must call as init first"),
+            (
+                InvocationError::NotInitialized("cc".into()).into(),
+                "invalid invocation: chaincode 'cc' has not been initialized for this version, must call as init first",
+            ),
             (launch.into(), "could not launch chaincode a:b: chaincode registration failed: container exited with 0"),
             (exists.into(), "error sending: txid: t(ch) exists"),
             (SendError::Timeout.into(), "error sending: timeout expired while executing transaction"),

@@ -18,6 +18,18 @@ pub trait EngineMetrics: Send + Sync {
     fn shim_request_completed(&self, kind: &str, channel: &str, id: &str, ok: bool, duration: Duration);
     /// A transaction ran out of time.
     fn execute_timeout(&self, id: &str);
+
+    /// So many streams of a chaincode are registered now.
+    fn streams(&self, _id: &str, _count: usize) {}
+
+    /// A stream ended that nobody had asked to end.
+    fn stream_lost(&self, _id: &str) {}
+
+    /// An instance was started or dialed again.
+    fn restarted(&self, _id: &str) {}
+
+    /// A transaction whose stream was lost is run again.
+    fn retried(&self, _id: &str) {}
 }
 
 /// Counts nothing.

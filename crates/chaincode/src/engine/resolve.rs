@@ -30,19 +30,24 @@ pub struct ResolveError(pub String);
 pub(crate) trait Definitions: Send + Sync {
     /// What is defined under `name` on `channel`, as `simulation` sees it.
     fn resolve(&self, channel: &str, name: &str, simulation: &dyn Simulation) -> Result<Resolved, ResolveError>;
+
+    /// The names under which channels run the package `id`, sorted.
+    fn names(&self, id: &str) -> Vec<String>;
 }
 
 impl Definitions for Lifecycle {
     fn resolve(&self, channel: &str, name: &str, simulation: &dyn Simulation) -> Result<Resolved, ResolveError> {
-        let info = self
-            .endorsement_info(channel, name, simulation)
-            .map_err(|error| ResolveError(error.to_string()))?;
+        let info = self.endorsement_info(channel, name, simulation).map_err(|error| ResolveError(error.to_string()))?;
         Ok(Resolved {
             version: info.version,
             chaincode_id: info.package_id,
             enforce_init: info.init_required,
             endorsement_plugin: info.endorsement_plugin,
         })
+    }
+
+    fn names(&self, id: &str) -> Vec<String> {
+        Lifecycle::names(self, id)
     }
 }
 

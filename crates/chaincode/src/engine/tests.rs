@@ -7,6 +7,7 @@ mod harness;
 mod launches;
 mod memory;
 mod metadata;
+mod pools;
 mod queries;
 mod requests;
 mod serving;

@@ -1,7 +1,11 @@
 //! The authority for chaincode that dials the peer: made in memory at every start, never kept. Each launch gets
 //! a certificate of its own, and only the chaincode it was made for may register with it.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    time::{Duration, Instant},
+};
 
 use parking_lot::Mutex;
 use rcgen::{
@@ -9,7 +13,6 @@ use rcgen::{
     KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber,
 };
 use time::OffsetDateTime;
-use tokio::time::Instant;
 use windlass_proto::hash::{Digest, sha256};
 
 /// How long a certificate may be registered with.
@@ -59,6 +62,8 @@ impl fmt::Debug for ServerCertificate {
 pub(crate) struct Issued {
     pub(crate) certificate: String,
     pub(crate) key: String,
+    /// SHA-256 of the certificate.
+    pub(crate) hash: Digest,
 }
 
 /// The authority, and whom its certificates were made for.
@@ -81,8 +86,7 @@ impl Certificates {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages =
             vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
         let root = params.self_signed(&key)?.pem();
         Ok(Self { issuer: Issuer::new(params, key), root, bindings: Mutex::default() })
     }
@@ -106,19 +110,26 @@ impl Certificates {
 
     /// A certificate for a launch of `id`.
     pub(crate) fn issue(&self, id: &str) -> Result<Issued, CertificateError> {
-        let (certificate, key) =
-            self.leaf(Vec::new(), vec![ExtendedKeyUsagePurpose::ClientAuth], CLIENT_VALIDITY)?;
-        let now = Instant::now();
+        self.issue_at(id, Instant::now())
+    }
+
+    fn issue_at(&self, id: &str, now: Instant) -> Result<Issued, CertificateError> {
+        let (certificate, key) = self.leaf(Vec::new(), vec![ExtendedKeyUsagePurpose::ClientAuth], CLIENT_VALIDITY)?;
         let mut bindings = self.bindings.lock();
         bindings.retain(|_, binding| binding.until > now);
-        bindings.insert(sha256(certificate.der()), Binding { id: id.to_owned(), until: now + BINDING });
-        Ok(Issued { certificate: certificate.pem(), key: labelled_for_shims(&key) })
+        let hash = sha256(certificate.der());
+        bindings.insert(hash, Binding { id: id.to_owned(), until: now + BINDING });
+        Ok(Issued { certificate: certificate.pem(), key: labelled_for_shims(&key), hash })
     }
 
     /// The ID that the certificate with this hash was made for, while it may register.
     pub(crate) fn owner(&self, hash: &Digest) -> Option<String> {
+        self.owner_at(hash, Instant::now())
+    }
+
+    fn owner_at(&self, hash: &Digest, now: Instant) -> Option<String> {
         let bindings = self.bindings.lock();
-        bindings.get(hash).filter(|binding| binding.until > Instant::now()).map(|binding| binding.id.clone())
+        bindings.get(hash).filter(|binding| binding.until > now).map(|binding| binding.id.clone())
     }
 
     fn leaf(
@@ -171,19 +182,19 @@ fn labelled_for_shims(key: &KeyPair) -> String {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_certificate_may_register_for_ten_minutes() {
+    #[test]
+    fn a_certificate_may_register_for_ten_minutes() {
         let certificates = Certificates::generate().expect("an authority");
-        let issued = certificates.issue("basic:1").expect("a certificate");
+        let now = Instant::now();
+        let issued = certificates.issue_at("basic:1", now).expect("a certificate");
         let der = windlass_transport::tls::certificates("the test", &issued.certificate).expect("PEM");
         let hash = sha256(&der[0]);
-        assert_eq!(certificates.owner(&hash).as_deref(), Some("basic:1"));
+        let after = |seconds| certificates.owner_at(&hash, now + Duration::from_secs(seconds));
+        assert_eq!(after(0).as_deref(), Some("basic:1"));
+        assert_eq!(after(599).as_deref(), Some("basic:1"));
+        assert_eq!(after(600), None);
         assert_eq!(certificates.owner(&[0; 32]), None);
-        tokio::time::advance(BINDING - Duration::from_secs(1)).await;
-        assert_eq!(certificates.owner(&hash).as_deref(), Some("basic:1"));
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(certificates.owner(&hash), None);
-        certificates.issue("basic:2").expect("a certificate");
+        certificates.issue_at("basic:2", now + BINDING).expect("a certificate");
         assert_eq!(certificates.bindings.lock().len(), 1);
     }
 

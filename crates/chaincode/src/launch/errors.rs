@@ -57,6 +57,9 @@ pub enum LaunchCause {
     /// The chaincode registered, and its stream ended at once.
     #[error("claimed to start chaincode container for {0} but could not find handler")]
     Vanished(String),
+    /// Too many transactions wait for the launch.
+    #[error("{0} transactions wait for it already, which is the limit")]
+    Crowded(usize),
     /// The engine stops.
     #[error("the peer is stopping")]
     Stopping,

@@ -1,4 +1,4 @@
-//! Which chaincode has a stream, is being launched, or failed.
+//! Which chaincode has streams, is being launched, or failed.
 //!
 //! Streams are taken off by what they are, never by their ID: a refused duplicate that goes away leaves the
 //! healthy stream alone, unlike in Fabric.
@@ -6,142 +6,324 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
+use windlass_proto::hash::Digest;
 
 use crate::{
-    engine::status::{ChaincodeState, ChaincodeStatus},
-    launch::{errors::LaunchError, instance::Instance, pending::Pending},
+    engine::{
+        metrics::EngineMetrics,
+        settings::InForce,
+        status::{ChaincodeState, ChaincodeStatus, InstanceState},
+    },
+    launch::{
+        errors::LaunchError,
+        pending::{Pending, Waiter},
+        pool::{Order, PoolHandle},
+        record::Record,
+        seat::Seat,
+    },
     stream::{errors::RegistrationError, session::Session},
 };
 
 /// One slot for every ID that was ever launched.
-#[derive(Debug, Default)]
 pub(crate) struct Registry {
     slots: Mutex<HashMap<String, Slot>>,
+    metrics: Arc<dyn EngineMetrics>,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
-    session: Option<Arc<Session>>,
-    /// Whether READY was sent on the session.
-    ready: bool,
+    /// The registrations that are waited for.
+    seats: Vec<Arc<Seat>>,
+    /// The streams that have registered, ready or not.
+    sessions: Vec<Arc<Session>>,
     pending: Option<Arc<Pending>>,
-    instance: Option<Instance>,
+    /// The latest launch, over or not.
+    latest: Option<Arc<Pending>>,
+    pool: Option<PoolHandle>,
+    /// Pools that are ending by themselves.
+    ending: Vec<PoolHandle>,
     failure: Option<LaunchError>,
+    settings: Option<Arc<InForce>>,
+    record: Arc<Record>,
+    /// Whether some channel runs it.
+    wanted: bool,
+    /// Shares equal loads out.
+    turn: usize,
+}
+
+/// A stream to execute on, and the settings that hold there.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) session: Arc<Session>,
+    pub(crate) settings: Arc<InForce>,
+}
+
+/// A transaction that looks for a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seeking<'a> {
+    pub(crate) channel: &'a str,
+    pub(crate) tx_id: &'a str,
+    /// The stream that it was on before.
+    pub(crate) before: Option<&'a Arc<Session>>,
 }
 
 /// What a caller who needs a chaincode finds.
 #[derive(Debug)]
 pub(crate) enum Begin {
-    Serving(Arc<Session>),
+    Serving(Found),
     /// Someone launches it already.
-    Joined(Arc<Pending>),
+    Joined(Waiter),
+    /// So many wait already that nobody else may.
+    Crowded(usize),
     /// The caller launches it. `previous` is what an earlier launch left.
-    Started { pending: Arc<Pending>, previous: Option<Instance> },
+    Started {
+        pending: Arc<Pending>,
+        waiter: Waiter,
+        settings: Arc<InForce>,
+        record: Arc<Record>,
+        previous: Option<PoolHandle>,
+    },
+}
+
+/// How a stream came about, and so who it may be.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    /// The chaincode dialed, without TLS.
+    Anyone,
+    /// The chaincode dialed and showed this certificate.
+    Certificate(Digest),
+    /// The peer dialed, for this seat.
+    Dialed(Arc<Seat>),
+}
+
+/// A seat that is waited at. Dropping it gives the waiting up.
+#[derive(Debug)]
+pub(crate) struct OpenSeat {
+    pub(crate) seat: Arc<Seat>,
+    registry: Arc<Registry>,
+}
+
+impl std::ops::Deref for OpenSeat {
+    type Target = Seat;
+
+    fn deref(&self) -> &Seat {
+        &self.seat
+    }
+}
+
+impl Drop for OpenSeat {
+    fn drop(&mut self) {
+        if let Some(slot) = self.registry.slots.lock().get_mut(&self.seat.id) {
+            slot.seats.retain(|seat| !Arc::ptr_eq(seat, &self.seat));
+        }
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("slots", &self.slots.lock().len()).finish_non_exhaustive()
+    }
 }
 
 impl Slot {
-    fn serving(&self) -> Option<&Arc<Session>> {
-        self.session.as_ref().filter(|session| self.ready && !session.is_closed())
+    fn expect(&mut self, pending: &Arc<Pending>) {
+        self.pending = Some(pending.clone());
+        self.latest = Some(pending.clone());
+    }
+
+    fn serving(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.sessions.iter().filter(|session| session.is_open())
+    }
+
+    /// The stream for a transaction: the one that it is on, else the one with the least to do.
+    fn pick(&mut self, seeking: Option<Seeking<'_>>) -> Option<Arc<Session>> {
+        if let [only] = self.sessions.as_slice() {
+            return only.is_open().then(|| only.clone());
+        }
+        if let Some(Seeking { channel, tx_id, before }) = seeking {
+            let stays = |session: &&Arc<Session>| {
+                before.is_some_and(|before| Arc::ptr_eq(before, session)) || session.holds(channel, tx_id)
+            };
+            if let Some(session) = self.serving().find(stays) {
+                return Some(session.clone());
+            }
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let open: Vec<_> = self.serving().collect();
+        let first = self.turn.checked_rem(open.len())?;
+        let (before, after) = open.split_at(first);
+        after.iter().chain(before).min_by_key(|session| session.executions()).map(|session| Arc::clone(session))
     }
 }
 
 impl Registry {
-    /// The session of `id`, if it can be used.
-    pub(crate) fn serving(&self, id: &str) -> Option<Arc<Session>> {
-        self.slots.lock().get(id).and_then(Slot::serving).cloned()
+    pub(crate) fn new(metrics: Arc<dyn EngineMetrics>) -> Self {
+        Self { slots: Mutex::default(), metrics }
     }
 
-    /// Finds the session of `id`, joins its launch, or begins one.
-    pub(crate) fn begin(&self, id: &str) -> Begin {
+    /// Finds a stream of `id`, joins its launch, or begins one. `settings` are those for a launch.
+    pub(crate) fn begin(
+        &self,
+        id: &str,
+        seeking: Option<Seeking<'_>>,
+        settings: impl FnOnce() -> Arc<InForce>,
+    ) -> Begin {
         let mut slots = self.slots.lock();
-        let slot = slots.entry(id.to_owned()).or_default();
-        if let Some(pending) = &slot.pending {
-            return Begin::Joined(pending.clone());
+        if !slots.contains_key(id) {
+            slots.insert(id.to_owned(), Slot::default());
         }
-        if let Some(session) = slot.serving() {
-            return Begin::Serving(session.clone());
+        let Some(slot) = slots.get_mut(id) else { unreachable!("it was just put there") };
+        if let (Some(session), Some(settings)) = (slot.pick(seeking), &slot.settings) {
+            return Begin::Serving(Found { session, settings: settings.clone() });
+        }
+        if let (Some(pending), Some(settings)) = (&slot.pending, &slot.settings) {
+            return pending.join(settings.queue).map_or(Begin::Crowded(settings.queue), Begin::Joined);
         }
         let pending = Arc::new(Pending::new(id));
-        slot.pending = Some(pending.clone());
-        Begin::Started { pending, previous: slot.instance.take() }
+        if let (Some(pool), Some(settings)) = (&slot.pool, &slot.settings)
+            && pool.is_supervised()
+            && pool.order(Order::Wake(pending.clone()))
+        {
+            // It tries by itself already; now it shall hurry.
+            let limit = settings.queue;
+            slot.expect(&pending);
+            return pending.join(limit).map_or(Begin::Crowded(limit), Begin::Joined);
+        }
+        let settings = settings();
+        let Some(waiter) = pending.join(settings.queue.max(1)) else { unreachable!("it is the first") };
+        slot.expect(&pending);
+        slot.settings = Some(settings.clone());
+        slot.ending.retain(|pool| !pool.is_over());
+        Begin::Started { pending, waiter, settings, record: slot.record.clone(), previous: slot.pool.take() }
     }
 
-    /// Reserves `id` for a session. `expected` is the ID that this very stream was opened for, if it was.
+    /// A stream of `id` that is there.
+    pub(crate) fn begin_serving(&self, id: &str, seeking: Option<Seeking<'_>>) -> Option<Found> {
+        let mut slots = self.slots.lock();
+        let slot = slots.get_mut(id)?;
+        let session = slot.pick(seeking)?;
+        Some(Found { session, settings: slot.settings.clone()? })
+    }
+
+    /// Hands over what keeps the instances of a launch alive.
+    pub(crate) fn keep(&self, id: &str, pool: PoolHandle) {
+        let mut slots = self.slots.lock();
+        // One that failed before it was handed over may have been followed by another.
+        if let Some(slot) = slots.get_mut(id).filter(|slot| slot.pool.is_none()) {
+            slot.pool = Some(pool);
+        }
+    }
+
+    /// Opens a seat for one more stream of `id`.
+    pub(crate) fn open_seat(self: &Arc<Self>, id: &str, instance: u32, dialed: bool) -> OpenSeat {
+        let seat = Arc::new(Seat::new(id, instance, dialed));
+        let mut slots = self.slots.lock();
+        slots.entry(id.to_owned()).or_default().seats.push(seat.clone());
+        OpenSeat { seat, registry: self.clone() }
+    }
+
+    /// Gives a session a seat of `id`.
     // Fabric: chaincode-protocol §6
     pub(crate) fn register(
         &self,
         id: &str,
         session: &Arc<Session>,
-        expected: Option<&str>,
-    ) -> Result<(), RegistrationError> {
-        if let Some(expected) = expected.filter(|expected| *expected != id) {
-            let error = RegistrationError::WrongId { expected: expected.to_owned(), found: id.to_owned() };
-            self.refuse(expected, error.clone());
+        origin: &Origin,
+    ) -> Result<Arc<Seat>, RegistrationError> {
+        if let Origin::Dialed(seat) = origin
+            && seat.id != id
+        {
+            let error = RegistrationError::WrongId { expected: seat.id.clone(), found: id.to_owned() };
+            seat.refuse(error.to_string());
             return Err(error);
         }
         let mut slots = self.slots.lock();
-        let unsolicited = || RegistrationError::Unsolicited(id.to_owned());
-        let slot = slots.get_mut(id).ok_or_else(unsolicited)?;
-        if slot.session.as_ref().is_some_and(|holder| !holder.is_closed()) {
-            return Err(RegistrationError::Duplicate(id.to_owned()));
+        let seat = slots.get(id).and_then(|slot| {
+            let mut free = slot.seats.iter().filter(|seat| seat.is_free());
+            match origin {
+                Origin::Dialed(own) => free.find(|seat| Arc::ptr_eq(seat, own)),
+                Origin::Anyone => free.find(|seat| !seat.dialed),
+                Origin::Certificate(hash) => {
+                    let own = free.clone().find(|seat| seat.expects_certificate(hash));
+                    own.or_else(|| free.find(|seat| !seat.dialed))
+                }
+            }
+        });
+        let Some(seat) = seat.filter(|seat| seat.take(session)).cloned() else {
+            if slots.get(id).is_some_and(|slot| slot.sessions.iter().any(|session| !session.is_closed())) {
+                return Err(RegistrationError::Duplicate(id.to_owned()));
+            }
+            blame(&slots, id);
+            return Err(RegistrationError::Unsolicited(id.to_owned()));
+        };
+        session.name(id, seat.instance);
+        if let Some(slot) = slots.get_mut(id) {
+            slot.sessions.push(session.clone());
         }
-        if slot.pending.is_none() {
-            return Err(unsolicited());
-        }
-        session.name(id);
-        slot.session = Some(session.clone());
-        slot.ready = false;
-        Ok(())
+        Ok(seat)
     }
 
     /// Opens a registered session for use: READY was sent.
-    pub(crate) fn activate(&self, session: &Arc<Session>) {
-        let mut slots = self.slots.lock();
-        let Some(slot) = slots.get_mut(session.id()) else { return };
-        if slot.session.as_ref().is_some_and(|holder| Arc::ptr_eq(holder, session)) {
-            slot.ready = true;
-            if let Some(pending) = &slot.pending {
-                pending.registered(Ok(()));
-            }
-        }
+    pub(crate) fn activate(&self, session: &Arc<Session>, seat: &Seat) {
+        let slots = self.slots.lock();
+        session.make_ready();
+        seat.fill(session);
+        self.count_streams(&slots, session.id());
     }
 
-    /// Fails the launch of `id`, if there is one: its chaincode registered wrongly.
-    pub(crate) fn refuse(&self, id: &str, error: RegistrationError) {
-        let pending = self.slots.lock().get(id).and_then(|slot| slot.pending.clone());
-        if let Some(pending) = pending {
-            pending.registered(Err(error.to_string()));
+    /// Fails the launch that showed this certificate, or the only one of `id`: its chaincode registered wrongly.
+    pub(crate) fn refuse(&self, id: &str, hash: &Digest, error: &RegistrationError) {
+        let slots = self.slots.lock();
+        let Some(slot) = slots.get(id) else { return };
+        let own = slot.seats.iter().find(|seat| seat.expects_certificate(hash));
+        if let Some(seat) = own.or_else(|| slot.seats.first().filter(|_| slot.seats.len() == 1)) {
+            seat.refuse(error.to_string());
         }
     }
 
     /// Takes a session off whose stream has ended.
-    pub(crate) fn deregister(&self, session: &Arc<Session>) {
+    pub(crate) fn deregister(&self, session: &Arc<Session>, seat: Option<&Seat>) {
+        if let Some(seat) = seat {
+            seat.leave(session);
+        }
         let mut slots = self.slots.lock();
-        let Some(slot) = slots.get_mut(session.id()) else { return };
-        if slot.session.as_ref().is_some_and(|holder| Arc::ptr_eq(holder, session)) {
-            slot.session = None;
-            slot.ready = false;
+        if let Some(slot) = slots.get_mut(session.id()) {
+            slot.sessions.retain(|one| !Arc::ptr_eq(one, session));
+            self.count_streams(&slots, session.id());
+        }
+    }
+
+    fn count_streams(&self, slots: &HashMap<String, Slot>, id: &str) {
+        if let Some(slot) = slots.get(id) {
+            self.metrics.streams(id, slot.sessions.iter().filter(|session| session.is_ready()).count());
         }
     }
 
     /// Ends a launch well.
-    pub(crate) fn launched(&self, pending: &Arc<Pending>, instance: Option<Instance>) {
-        self.finish(pending, instance, None);
+    pub(crate) fn launched(&self, pending: &Arc<Pending>) {
+        self.finish(pending, None);
         pending.end(Ok(()));
     }
 
     /// Ends a launch badly. The next caller begins another.
-    pub(crate) fn failed(&self, pending: &Arc<Pending>, error: LaunchError, instance: Option<Instance>) {
-        self.finish(pending, instance, Some(error.clone()));
+    pub(crate) fn failed(&self, pending: &Arc<Pending>, error: LaunchError) {
+        self.finish(pending, Some(error.clone()));
         pending.end(Err(error));
     }
 
-    fn finish(&self, pending: &Arc<Pending>, instance: Option<Instance>, failure: Option<LaunchError>) {
+    /// An instance came back by itself.
+    pub(crate) fn recovered(&self, id: &str) {
+        if let Some(slot) = self.slots.lock().get_mut(id) {
+            slot.failure = None;
+        }
+    }
+
+    fn finish(&self, pending: &Arc<Pending>, failure: Option<LaunchError>) {
         let mut slots = self.slots.lock();
         let Some(slot) = slots.get_mut(pending.id()) else { return };
         if slot.pending.as_ref().is_some_and(|current| Arc::ptr_eq(current, pending)) {
             slot.pending = None;
-            slot.instance = instance;
             slot.failure = failure;
         }
     }
@@ -151,15 +333,62 @@ impl Registry {
         self.slots.lock().get(id).and_then(|slot| slot.pending.clone())
     }
 
+    /// The streams of `id`.
+    pub(crate) fn sessions(&self, id: &str) -> Vec<Arc<Session>> {
+        self.slots.lock().get(id).map(|slot| slot.sessions.clone()).unwrap_or_default()
+    }
+
     /// Takes everything that keeps `id` alive.
-    pub(crate) fn take(&self, id: &str) -> (Option<Arc<Session>>, Option<Instance>) {
+    pub(crate) fn take(&self, id: &str) -> Vec<PoolHandle> {
         let mut slots = self.slots.lock();
-        slots.get_mut(id).map_or((None, None), |slot| (slot.session.clone(), slot.instance.take()))
+        slots.get_mut(id).map_or(Vec::new(), |slot| {
+            let mut pools = std::mem::take(&mut slot.ending);
+            pools.extend(slot.pool.take());
+            pools
+        })
+    }
+
+    /// Lets no more transactions begin on the streams of `id` if none has run since `moment`, and nobody waits.
+    /// The pool goes on by itself to its end; the next caller begins another.
+    pub(crate) fn put_to_sleep(&self, id: &str, moment: Instant) -> bool {
+        let mut slots = self.slots.lock();
+        let Some(slot) = slots.get_mut(id) else { return true };
+        let quiet = |session: &Arc<Session>| session.quiet_since().is_some_and(|since| since <= moment);
+        let waited_for = slot.latest.as_ref().is_some_and(|latest| latest.is_waited_for());
+        if slot.pending.is_some() || waited_for || !slot.sessions.iter().all(quiet) {
+            return false;
+        }
+        slot.sessions.iter().for_each(|session| session.drain());
+        slot.ending.extend(slot.pool.take());
+        true
+    }
+
+    /// Notes whether some channel runs `id`.
+    pub(crate) fn want(&self, id: &str, wanted: bool) {
+        let mut slots = self.slots.lock();
+        let slot = slots.entry(id.to_owned()).or_default();
+        slot.wanted = wanted;
+        slot.record.retire(!wanted);
     }
 
     /// Every ID there is a slot for.
     pub(crate) fn ids(&self) -> Vec<String> {
         self.slots.lock().keys().cloned().collect()
+    }
+
+    /// Chaincode that some channel runs, that failed, and why.
+    pub(crate) fn broken(&self) -> Vec<(String, String)> {
+        let slots = self.slots.lock();
+        let mut broken: Vec<_> = slots
+            .iter()
+            .filter(|(_, slot)| slot.wanted)
+            .filter_map(|(id, slot)| match state(slot) {
+                ChaincodeState::Failed(error) => Some((id.clone(), error)),
+                _ => None,
+            })
+            .collect();
+        broken.sort();
+        broken
     }
 
     /// What every chaincode is doing, by ID.
@@ -168,15 +397,63 @@ impl Registry {
         status.sort_by(|a, b| a.id.cmp(&b.id));
         status
     }
+
+    /// Ends every stream.
+    pub(crate) fn close(&self) {
+        let sessions: Vec<_> = self.slots.lock().values().flat_map(|slot| slot.sessions.clone()).collect();
+        sessions.iter().for_each(|session| session.close());
+    }
+}
+
+/// Fails the launch that a stranger most likely belongs to: the only one that waits for a chaincode to dial in
+/// and cannot tell who does. Where there are several, nobody is blamed.
+fn blame(slots: &HashMap<String, Slot>, found: &str) {
+    let seats = slots.values().flat_map(|slot| &slot.seats);
+    let mut waiting = seats.filter(|seat| seat.expects_anyone() && seat.is_free());
+    if let (Some(seat), None) = (waiting.next(), waiting.next()) {
+        let error = RegistrationError::WrongId { expected: seat.id.clone(), found: found.to_owned() };
+        seat.refuse(error.to_string());
+    }
+}
+
+fn state(slot: &Slot) -> ChaincodeState {
+    if slot.pending.is_some() {
+        return ChaincodeState::Starting;
+    }
+    if slot.serving().next().is_some() {
+        return ChaincodeState::Serving;
+    }
+    if let Some(error) = &slot.failure {
+        return ChaincodeState::Failed(error.to_string());
+    }
+    match (&slot.pool, slot.record.last_error()) {
+        // It is tried again, again and again.
+        (Some(pool), Some(error)) if pool.is_supervised() => ChaincodeState::Failed(error),
+        _ => ChaincodeState::Idle,
+    }
 }
 
 fn describe(id: &str, slot: &Slot) -> ChaincodeStatus {
-    let session = slot.serving();
-    let state = match (&slot.pending, session, &slot.failure) {
-        (Some(_), _, _) => ChaincodeState::Starting,
-        (None, Some(_), _) => ChaincodeState::Serving,
-        (None, None, Some(error)) => ChaincodeState::Failed(error.to_string()),
-        (None, None, None) => ChaincodeState::Idle,
-    };
-    ChaincodeStatus { id: id.to_owned(), state, executions: session.map_or(0, |session| session.executions()) }
+    let ready: Vec<_> = slot.sessions.iter().filter(|session| session.is_ready()).collect();
+    let mut instances = slot.record.instances();
+    for instance in &mut instances {
+        let own = || ready.iter().filter(|session| session.instance() == instance.number);
+        instance.streams = own().count();
+        instance.executions = own().map(|session| session.executions()).sum();
+        let open = own().any(|session| session.is_open());
+        if instance.state == InstanceState::Serving && !open {
+            instance.state = InstanceState::Draining;
+        }
+    }
+    ChaincodeStatus {
+        id: id.to_owned(),
+        state: state(slot),
+        builder: slot.record.builder(),
+        streams: ready.len(),
+        executions: ready.iter().map(|session| session.executions()).sum(),
+        restarts: slot.record.restarts(),
+        last_error: slot.failure.as_ref().map(ToString::to_string).or_else(|| slot.record.last_error()),
+        output: slot.record.output(),
+        instances,
+    }
 }

@@ -1,6 +1,6 @@
 //! The seam to builds: what a launch needs of them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use futures::{FutureExt, future::BoxFuture};
 
@@ -17,8 +17,11 @@ pub(crate) trait Artifact: Send + Sync {
     /// Where the chaincode serves, if it does.
     fn connection(&self) -> Result<Option<Connection>, String>;
 
-    /// Runs it.
-    fn run(&self, metadata: &RunMetadata) -> Result<Box<dyn Running>, String>;
+    /// Runs it, with these variables beside the usual ones.
+    fn run(&self, metadata: &RunMetadata, environment: &BTreeMap<String, String>) -> Result<Box<dyn Running>, String>;
+
+    /// Who built it.
+    fn builder(&self) -> String;
 }
 
 /// A chaincode that runs. Dropping it kills it.
@@ -29,8 +32,31 @@ pub(crate) trait Running: Send {
     /// Ends it, politely first.
     fn stop(&mut self) -> BoxFuture<'_, ()>;
 
-    /// The last lines it printed.
-    fn output_tail(&self) -> Vec<String>;
+    /// Which it is, such as `process 4711`.
+    fn place(&self) -> String;
+
+    /// What it prints.
+    fn output(&self) -> Output;
+}
+
+/// The last lines that a chaincode printed, also after its end.
+#[derive(Clone)]
+pub(crate) struct Output(Arc<dyn Fn() -> Vec<String> + Send + Sync>);
+
+impl Output {
+    pub(crate) fn new(lines: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(lines))
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").finish_non_exhaustive()
+    }
 }
 
 impl Source for Builds {
@@ -50,11 +76,15 @@ impl Artifact for Built {
         self.0.connection().map_err(|error| error.to_string())
     }
 
-    fn run(&self, metadata: &RunMetadata) -> Result<Box<dyn Running>, String> {
-        match self.0.run(metadata) {
+    fn run(&self, metadata: &RunMetadata, environment: &BTreeMap<String, String>) -> Result<Box<dyn Running>, String> {
+        match self.0.run_with(metadata, environment) {
             Ok(process) => Ok(Box::new(process)),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    fn builder(&self) -> String {
+        self.0.builder.clone()
     }
 }
 
@@ -67,7 +97,11 @@ impl Running for Process {
         Process::stop(self).boxed()
     }
 
-    fn output_tail(&self) -> Vec<String> {
-        Process::output_tail(self)
+    fn place(&self) -> String {
+        format!("process {}", self.pid())
+    }
+
+    fn output(&self) -> Output {
+        Output::new(self.output_reader())
     }
 }

@@ -90,8 +90,7 @@ impl<R: Read> Archive<R> {
         let mut long_name = None;
         let mut size = None;
         loop {
-            self.skip()?;
-            let Some(block) = self.block()? else { return Ok(None) };
+            let Some(block) = self.skip()?.then(|| self.block()).transpose()?.flatten() else { return Ok(None) };
             self.entries_left = self.entries_left.checked_sub(1).ok_or(LimitError::Entries(self.entries_max))?;
             let mut header = parse(&block)?;
             match header.kind {
@@ -139,12 +138,18 @@ impl<R: Read> Archive<R> {
         self.failure.take()
     }
 
-    /// Reads over what is left of the current entry.
-    pub(super) fn skip(&mut self) -> Result<(), ArchiveError> {
-        io::copy(self, &mut io::sink()).map_err(from_io)?;
+    /// Reads over what is left of the content of the current entry.
+    pub(super) fn skip_content(&mut self) -> Result<(), ArchiveError> {
+        io::copy(self, &mut io::sink()).map(|_| ()).map_err(from_io)
+    }
+
+    /// Reads over what is left of the current entry. Says whether anything can follow: the last entry need not
+    /// be filled up to a whole block.
+    fn skip(&mut self) -> Result<bool, ArchiveError> {
+        self.skip_content()?;
         let padding = std::mem::take(&mut self.padding);
         let skipped = io::copy(&mut (&mut self.reader).take(padding), &mut io::sink()).map_err(from_io)?;
-        if skipped < padding { Err(ArchiveError::Truncated) } else { Ok(()) }
+        Ok(skipped == padding)
     }
 
     fn start(&mut self, size: u64) {
@@ -153,12 +158,12 @@ impl<R: Read> Archive<R> {
     }
 
     fn extended(&mut self, header: &Header) -> Result<Vec<u8>, ArchiveError> {
-        if header.size > EXTENDED_MAX {
-            return Err(ArchiveError::TarField);
-        }
         self.start(header.size);
         let mut content = Vec::new();
-        self.read_to_end(&mut content).map_err(from_io)?;
+        self.take(EXTENDED_MAX + 1).read_to_end(&mut content).map_err(from_io)?;
+        if content.len() as u64 > EXTENDED_MAX {
+            return Err(ArchiveError::TarField);
+        }
         Ok(content)
     }
 
@@ -241,6 +246,15 @@ fn parse(block: &[u8; BLOCK]) -> Result<Header, ArchiveError> {
             path = [prefix, b"/", &path].concat();
         }
     }
+    // User, group, time and device do not matter here, but must be numbers.
+    let devices = if &block[257..262] == b"ustar" { &[329..337, 337..345][..] } else { &[] };
+    for field in [108..116, 116..124, 136..148].iter().chain(devices) {
+        let field = &block[field.clone()];
+        // In binary, anything is a number; a time may well be negative.
+        if field[0] & 0x80 == 0 {
+            octal(field).ok_or(ArchiveError::TarHeader)?;
+        }
+    }
     let mode = number(&block[100..108]).ok_or(ArchiveError::TarHeader)?;
     let size = number(&block[124..136]).ok_or(ArchiveError::TarHeader)?;
     Ok(Header { path, kind: block[156], mode: (mode & 0o777) as u32, size })
@@ -266,8 +280,10 @@ fn number(field: &[u8]) -> Option<u64> {
 }
 
 fn octal(field: &[u8]) -> Option<u64> {
-    let digits = text(field.trim_ascii_start()).trim_ascii_end();
-    let text = std::str::from_utf8(digits).ok()?;
+    let blank = |byte: &u8| matches!(byte, b' ' | 0);
+    let start = field.iter().position(|byte| !blank(byte)).unwrap_or(field.len());
+    let end = field.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
+    let text = std::str::from_utf8(text(&field[start..end])).ok()?;
     if text.is_empty() {
         return Some(0);
     }
@@ -279,8 +295,11 @@ fn decimal(value: &[u8]) -> Option<u64> {
     text.parse().ok().filter(|value: &u64| i64::try_from(*value).is_ok())
 }
 
+/// A key and its value.
+type Record<'a> = (&'a [u8], &'a [u8]);
+
 /// Splits `<length> <key>=<value>\n…`, the length counting itself.
-fn pax_records(mut data: &[u8]) -> Result<Vec<(&[u8], &[u8])>, ArchiveError> {
+fn pax_records(mut data: &[u8]) -> Result<Vec<Record<'_>>, ArchiveError> {
     let mut records = Vec::new();
     while !data.is_empty() {
         let record = (|| {
@@ -333,6 +352,9 @@ mod tests {
         let mut bytes = [named("a", b"one"), named("b/c", b"")].concat();
         let expected = vec![("a".to_owned(), b'0', b"one".to_vec()), ("b/c".to_owned(), b'0', Vec::new())];
         assert_eq!(read_all(&bytes), Ok(expected.clone()));
+        bytes.truncate(bytes.len() - BLOCK);
+        assert_eq!(read_all(&bytes[..BLOCK + 3]), Ok(expected[..1].to_vec()), "without filling");
+        bytes.extend_from_slice(&named("b/c", b""));
         bytes.resize(bytes.len() + 2 * BLOCK, 0);
         bytes.extend_from_slice(b"whatever follows the end");
         assert_eq!(read_all(&bytes), Ok(expected));
@@ -364,19 +386,13 @@ mod tests {
         flipped[0] ^= 1;
         let sparse = entry(|header| header.set_entry_type(tar::EntryType::XHeader), b"22 GNU.sparse.major=1\n");
         let bad_record = entry(|header| header.set_entry_type(tar::EntryType::XHeader), b"99 a=b\n");
-        let huge = entry(
-            |header| {
-                header.set_entry_type(tar::EntryType::GNULongName);
-                header.set_size(EXTENDED_MAX + 1);
-            },
-            b"",
-        );
+        let huge = vec![b'n'; EXTENDED_MAX as usize + 1];
+        let huge = entry(|header| header.set_entry_type(tar::EntryType::GNULongName), &huge);
         let half_zero = [vec![0; BLOCK], named("a", b"")].concat();
         for (bytes, text) in [
             (flipped, "archive/tar: invalid tar header"),
             (b"short".to_vec(), "unexpected EOF"),
             (named("a", b"one")[..BLOCK + 1].to_vec(), "unexpected EOF"),
-            (named("a", &[1; 600])[..BLOCK + 600].to_vec(), "unexpected EOF"),
             (sparse, "archive/tar: invalid tar header"),
             (bad_record, "archive/tar: invalid tar header"),
             (huge, "archive/tar: header field too long"),

@@ -5,7 +5,9 @@
 
 mod collect;
 mod golang;
+mod java;
 mod pack;
+mod rust;
 
 use std::{
     fs, io,
@@ -51,16 +53,17 @@ pub enum CreateError {
     },
     /// The folder has none of the files that tell what it is.
     #[error(
-        "'{}' is not chaincode that can be packaged: looked for go.mod (Go), package.json (Node), connection.json \
-         (chaincode as a service) and an executable file 'chaincode', and found none",
+        "'{}' is not chaincode that can be packaged: looked for go.mod (Go), package.json (Node), pom.xml and \
+         build.gradle (Java), Cargo.toml (Rust), connection.json (chaincode as a service), an executable file \
+         'chaincode' and a jar, and found none",
         path.display()
     )]
     Unrecognised {
         /// The folder.
         path: PathBuf,
     },
-    /// The file is neither a package nor a program.
-    #[error("'{}' is neither a chaincode package nor an executable file", path.display())]
+    /// The file is neither a package nor a jar nor a program.
+    #[error("'{}' is neither a chaincode package nor a jar nor an executable file", path.display())]
     NotAPackage {
         /// The file.
         path: PathBuf,
@@ -103,6 +106,14 @@ pub enum CreateError {
         /// The file.
         path: PathBuf,
     },
+    /// A `Cargo.toml` is not valid.
+    #[error("'{}' is not valid: {cause}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// A Go module without a program.
     #[error("'{}' has no Go file with 'package main'; chaincode is a program", path.display())]
     NoMain {
@@ -129,9 +140,10 @@ struct Source {
 
 /// Makes a package from a folder of code, or passes a ready package through.
 ///
-/// A folder is a Go module (`go.mod`), a Node package (`package.json`), the address of a chaincode server
-/// (`connection.json`) or a program (an executable file `chaincode`), whichever comes first. `path` may also
-/// be a package inside a Go module, or an executable file.
+/// A folder is a Go module (`go.mod`), a Node package (`package.json`), a Java project (`pom.xml`, `build.gradle`), a
+/// Rust crate (`Cargo.toml`), the address of a chaincode server (`connection.json`), a program (an executable file
+/// `chaincode`) or a set of jars, whichever comes first. `path` may also be a package inside a Go module, a jar, or an
+/// executable file.
 pub fn create(path: &Path, options: &CreateOptions) -> Result<Created, CreateError> {
     let read = |cause| CreateError::Read { path: path.to_owned(), cause };
     let path = fs::canonicalize(path).map_err(read)?;
@@ -142,6 +154,10 @@ pub fn create(path: &Path, options: &CreateOptions) -> Result<Created, CreateErr
     let bytes = Bytes::from(fs::read(&path).map_err(read)?);
     if bytes.starts_with(&[0x1f, 0x8b]) {
         return pass_through(path, bytes, options);
+    }
+    if java::is_jar(&path, &bytes) {
+        let files = vec![collect::File { name: "src/chaincode.jar".into(), path: path.clone(), executable: false }];
+        return pack(&path, Source { kind: "java", path: String::new(), files }, options);
     }
     if !collect::is_executable(&path).map_err(read)? {
         return Err(CreateError::NotAPackage { path });
@@ -159,6 +175,12 @@ fn recognise(folder: &Path, kind: Option<&str>) -> Result<Source, CreateError> {
     if is("node") || unsaid && folder.join("package.json").is_file() {
         return Ok(Source { kind: "node", path: String::new(), files: below_src(collect::collect(folder)?) });
     }
+    if is("java") || unsaid && java::is_project(folder) {
+        return java::source(folder);
+    }
+    if is("rust") || unsaid && folder.join("Cargo.toml").is_file() {
+        return rust::source(folder);
+    }
     let plain = |kind| Ok(Source { kind, path: String::new(), files: collect::collect(folder)? });
     if is("ccaas") || unsaid && folder.join("connection.json").is_file() {
         return plain("ccaas");
@@ -166,6 +188,9 @@ fn recognise(folder: &Path, kind: Option<&str>) -> Result<Source, CreateError> {
     let program = collect::is_executable(&folder.join("chaincode")).unwrap_or(false);
     if !unsaid || program {
         return plain("binary");
+    }
+    if java::has_jars(folder) {
+        return java::source(folder);
     }
     Err(CreateError::Unrecognised { path: folder.to_owned() })
 }
@@ -213,6 +238,7 @@ fn pass_through(path: PathBuf, bytes: Bytes, options: &CreateOptions) -> Result<
 /// A label made of the last part of the path, with `-` for what a label may not have.
 fn label_for(path: &Path) -> Label {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix(".jar").unwrap_or(&name);
     let legal = |c: char| if c.is_ascii_alphanumeric() || "_.+-".contains(c) { c } else { '-' };
     let label: String = name.chars().map(legal).collect();
     let label = label.trim_start_matches(|first: char| !first.is_ascii_alphanumeric());
@@ -228,6 +254,7 @@ mod tests {
         for (path, label) in [
             ("/a/basic_1.0", "basic_1.0"),
             ("/a/my chaincode", "my-chaincode"),
+            ("/a/assets.jar", "assets"),
             ("/a/.hidden", "hidden"),
             ("/a/é", "chaincode"),
             ("/", "chaincode"),

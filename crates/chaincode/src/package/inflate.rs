@@ -11,14 +11,15 @@ use crate::package::{
 
 /// A gzip stream, inflated within limits.
 pub(super) struct Inflate<R: Read> {
-    decoder: MultiGzDecoder<BufReader<Counted<Chain<Cursor<Vec<u8>>, R>>>>,
+    decoder: MultiGzDecoder<BufReader<Counted<R>>>,
     total: u64,
     total_max: u64,
     ratio_max: u64,
 }
 
+/// The compressed bytes, the first of which were read to look at.
 struct Counted<R> {
-    reader: R,
+    reader: Chain<Cursor<Vec<u8>>, R>,
     count: u64,
 }
 
@@ -33,6 +34,8 @@ impl<R: Read> Inflate<R> {
             10 => return Err(ArchiveError::GzipHeader),
             _ => return Err(ArchiveError::Truncated),
         }
+        // Bits of the flags that mean nothing do not matter.
+        start[3] &= 0x1f;
         let counted = Counted { reader: Cursor::new(start).chain(reader), count: 0 };
         Ok(Self {
             decoder: MultiGzDecoder::new(BufReader::new(counted)),

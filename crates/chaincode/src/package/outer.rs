@@ -51,11 +51,14 @@ pub(super) fn read(bytes: &Bytes, limits: &Limits) -> Result<Outer, PackageError
             CODE => {
                 let scanned = code::scan(&mut archive, limits);
                 // What breaks off may be this archive and not the one inside.
-                let whole = archive.take_failure().map_or_else(|| archive.skip(), Err);
+                let whole = archive.take_failure().map_or_else(|| archive.skip_content(), Err);
                 whole.map_err(|cause| PackageError::Content { name, cause })?;
                 code = Some((index, scanned));
             }
-            _ => tracing::warn!(name, "encountered unexpected file in the top level of a chaincode package"),
+            _ => {
+                tracing::warn!(name, "encountered unexpected file in the top level of a chaincode package");
+                archive.skip_content().map_err(|cause| PackageError::Content { name, cause })?;
+            }
         }
         index += 1;
     }

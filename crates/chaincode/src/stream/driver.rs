@@ -12,7 +12,10 @@ use tonic::Status;
 use windlass_proto::protos::{ChaincodeId, ChaincodeMessage, chaincode_message::Type};
 
 use crate::{
-    launch::registry::Registry,
+    launch::{
+        registry::{Origin, Registry},
+        seat::Seat,
+    },
     stream::{
         errors::{RequestError, StreamEnd, go_status, request_failed},
         message::{ReturnAddress, bare, type_name},
@@ -26,16 +29,21 @@ pub(crate) struct Driver {
     session: Arc<Session>,
     // Weak: the registry owns dialed connections, and with them their drivers.
     registry: Weak<Registry>,
-    expected: Option<String>,
+    origin: Origin,
     ready: Bytes,
-    registered: bool,
+    /// There once it has registered.
+    seat: Option<Arc<Seat>>,
 }
 
 impl Driver {
-    /// A driver for `session`. `expected` is the ID that the other side was launched as, where the stream
-    /// itself tells; `ready` is the payload of READY.
-    pub(crate) fn new(session: Arc<Session>, registry: &Arc<Registry>, expected: Option<String>, ready: Bytes) -> Self {
-        Self { session, registry: Arc::downgrade(registry), expected, ready, registered: false }
+    /// A driver for `session`. `ready` is the payload of READY.
+    pub(crate) fn new(session: Arc<Session>, registry: &Arc<Registry>, origin: Origin, ready: Bytes) -> Self {
+        Self { session, registry: Arc::downgrade(registry), origin, ready, seat: None }
+    }
+
+    /// Says who the other side has shown to be.
+    pub(crate) fn came_from(&mut self, origin: Origin) {
+        self.origin = origin;
     }
 
     /// The session that this drives.
@@ -68,7 +76,7 @@ impl Driver {
     // Fabric: chaincode-protocol §6
     async fn take(&mut self, message: ChaincodeMessage) -> Result<(), StreamEnd> {
         let kind = Type::try_from(message.r#type).unwrap_or(Type::Undefined);
-        match (self.registered, kind) {
+        match (self.seat.is_some(), kind) {
             (_, Type::Keepalive) => Ok(()),
             (false, Type::Register) => self.register(message).await,
             (false, _) => Err(unexpected(&message, "created")),
@@ -114,15 +122,17 @@ impl Driver {
             return Ok(());
         }
         let registry = self.registry.upgrade().ok_or(StreamEnd::Closed)?;
-        if let Err(error) = registry.register(&id, &self.session, self.expected.as_deref()) {
-            tracing::error!("failed to start {id} -- {error}");
-            return Ok(());
-        }
-        self.registered = true;
+        let seat = match registry.register(&id, &self.session, &self.origin) {
+            Ok(seat) => self.seat.insert(seat).clone(),
+            Err(error) => {
+                tracing::error!("failed to start {id} -- {error}");
+                return Ok(());
+            }
+        };
         for message in [bare(Type::Registered, Bytes::new()), bare(Type::Ready, self.ready.clone())] {
             self.session.send(message).await.map_err(|_| StreamEnd::Closed)?;
         }
-        registry.activate(&self.session);
+        registry.activate(&self.session, &seat);
         Ok(())
     }
 
@@ -160,7 +170,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.session.close();
         if let Some(registry) = self.registry.upgrade() {
-            registry.deregister(&self.session);
+            registry.deregister(&self.session, self.seat.as_deref());
         }
     }
 }

@@ -206,3 +206,100 @@ fn dialing(error: &DialError) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_fail_in_the_words_of_fabric() {
+        let text = |text: &str| text.to_owned();
+        for (error, expected) in [
+            (RequestError::NoContext, "no ledger context"),
+            (RequestError::NoTransaction, "could not get valid transaction"),
+            (RequestError::Panic, "panic during execution"),
+            (RequestError::PrivateDuringInit, "private data APIs are not allowed in chaincode Init()"),
+            (
+                RequestError::UnknownCollection { channel: text("ch"), namespace: text("cc"), collection: text("c") },
+                "collection ch/cc/c could not be found",
+            ),
+            (
+                RequestError::NoCollections(text("cc")),
+                "collection config not defined for chaincode [cc], pass the collection configuration upon chaincode \
+                 definition/instantiation",
+            ),
+            (RequestError::NoApplicationConfig(text("ch")), "application config does not exist for ch"),
+            (
+                RequestError::KeyLevelEndorsementDisabled,
+                "key level endorsement is not enabled, channel application capability of V1_3 or later is required",
+            ),
+            (
+                RequestError::PurgeDisabled,
+                "purge private data is not enabled, channel application capability of V2_5 or later is required",
+            ),
+            (RequestError::PurgeWithoutCollection, "only applicable for private data"),
+            (RequestError::UnknownWrite, "unknown operation type"),
+            (RequestError::UnknownCursor, "query iterator not found"),
+            (
+                RequestError::NoProposal { channel: text("ch"), name: text("cc"), version: text("1") },
+                "signed proposal must not be nil from caller [ch.cc#1]",
+            ),
+            (RequestError::UnknownChannel(text("ch")), "failed to find ledger for channel: ch"),
+            (RequestError::Execute(text("e")), "execute failed: e"),
+            (RequestError::Ledger(SimulationError(text("e"))), "e"),
+        ] {
+            let answer = request_failed("GET_STATE", "tx", &error);
+            assert_eq!(answer, format!("GET_STATE failed: transaction ID: tx: {expected}"));
+        }
+    }
+
+    #[test]
+    fn streams_and_registrations_end_in_the_words_of_fabric() {
+        let hash = {
+            let mut hash = [0; 32];
+            hash[..3].copy_from_slice(&[12, 250, 7]);
+            hash
+        };
+        let printed = format!("[12 250 7{}]", " 0".repeat(29));
+        let name = || String::from("cc:1");
+        let cases: Vec<(String, String)> = vec![
+            (RegistrationError::Duplicate(name()).to_string(), "duplicate chaincodeID: cc:1".into()),
+            (
+                RegistrationError::Unsolicited(name()).to_string(),
+                "peer will not accept external chaincode connection cc:1 (except in dev mode)".into(),
+            ),
+            (AccessError::Receive("EOF".into()).to_string(), "Recv() error: EOF, closing connection".into()),
+            (AccessError::NotRegister.to_string(), "First message needs to be a register".into()),
+            (
+                AccessError::NoCertificate(name()).to_string(),
+                "TLS is active but chaincode cc:1 didn't send certificate".into(),
+            ),
+            (
+                AccessError::UnknownCertificate { name: name(), hash }.to_string(),
+                format!("Chaincode cc:1 with given certificate hash {printed} not found in registry"),
+            ),
+            (
+                AccessError::ForeignCertificate { name: name(), hash }.to_string(),
+                format!("Chaincode cc:1 with given certificate hash {printed} belongs to a different chaincode"),
+            ),
+            (StreamEnd::Eof.to_string(), "EOF".into()),
+            (
+                StreamEnd::Receive(go_status(&Status::cancelled("gone"))).to_string(),
+                "receive from chaincode support stream failed: rpc error: code = Canceled desc = gone".into(),
+            ),
+            (SendError::Exists { tx_id: "t".into(), channel: "ch".into() }.to_string(), "txid: t(ch) exists".into()),
+            (SendError::Timeout.to_string(), "timeout expired while executing transaction".into()),
+            (SendError::StreamTerminated.to_string(), "chaincode stream terminated".into()),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn transaction_ids_are_quoted_by_their_first_characters() {
+        assert_eq!(short("0123456789"), "01234567");
+        assert_eq!(short("0123"), "0123");
+        assert_eq!(short("0123456\u{e9}"), "0123456\u{e9}");
+    }
+}

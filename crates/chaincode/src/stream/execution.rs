@@ -12,7 +12,7 @@ use crate::{
     stream::{
         errors::{RequestError, SendError, request_failed, short},
         message::{ReturnAddress, encode},
-        requests::{Context, Host},
+        requests::{CallTree, Context, Host},
         session::{LaneHandle, Session},
     },
     transaction::Transaction,
@@ -25,20 +25,22 @@ pub(crate) struct Execution {
     /// Whether this is the call of Init.
     pub(crate) init: bool,
     pub(crate) transaction: Arc<Transaction>,
+    /// The calls that it is one of.
+    pub(crate) tree: Arc<CallTree>,
     pub(crate) input: ChaincodeInput,
 }
 
 /// Executes one transaction and returns the final message, COMPLETED or ERROR. The future owns everything
-/// that belongs to the transaction, open queries included; whoever drops it ends the transaction, and what
+/// that belongs to the transaction on its lane, open queries included; whoever drops it ends the transaction, and what
 /// the chaincode asks for afterwards finds no context.
 pub(crate) async fn execute(
-    session: &Arc<Session>,
+    lane: LaneHandle,
     host: &Arc<dyn Host>,
     execution: Execution,
     limit: Duration,
 ) -> Result<ChaincodeMessage, SendError> {
-    let Execution { namespace, init, transaction, input } = execution;
-    let lane = session.open(&transaction.channel, &transaction.tx_id)?;
+    let Execution { namespace, init, transaction, tree, input } = execution;
+    let session = lane.session().clone();
     let kind = if init { Type::Init } else { Type::Transaction };
     let message = ChaincodeMessage {
         r#type: kind as i32,
@@ -58,7 +60,7 @@ pub(crate) async fn execute(
     // The time of the transaction begins when it is queued; a full queue has the same time to drain.
     // Fabric: chaincode-protocol §9
     timeout(limit, session.send(message)).await.map_err(expired)??;
-    let context = Context::new(namespace, init, transaction, host.clone());
+    let context = Context::new(namespace, init, transaction, tree, host.clone());
     timeout(limit, answer_requests(lane, context)).await.map_err(expired)?
 }
 

@@ -1,6 +1,10 @@
 //! Streams that chaincode opens, and who may.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Weak},
+};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -8,7 +12,7 @@ use prost::Message;
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Response, Status, Streaming};
 use windlass_proto::{
-    hash::sha256,
+    hash::{Digest, sha256},
     protos::{
         ChaincodeId, ChaincodeMessage,
         chaincode_message::Type,
@@ -18,10 +22,10 @@ use windlass_proto::{
 use windlass_transport::{ConnectionInfo, MAX_MESSAGE_SIZE};
 
 use crate::{
-    launch::Launcher,
+    launch::{Launcher, registry::Origin},
     stream::{
         driver::{Driver, keep_alive},
-        errors::{AccessError, RegistrationError, go_status},
+        errors::{AccessError, RegistrationError, StreamEnd, go_status},
         session::Session,
     },
 };
@@ -29,14 +33,16 @@ use crate::{
 /// The service `protos.ChaincodeSupport`, for the peer's chaincode listener. With TLS, that listener must
 /// demand certificates of the engine's own authority, and its connections must carry a
 /// [`ConnectionInfo`] as `windlass_transport` provides it.
+///
+/// It does not keep the engine alive: when that is dropped, all streams end.
 #[derive(Clone)]
 pub struct SupportService {
-    launcher: Arc<Launcher>,
+    launcher: Weak<Launcher>,
 }
 
 impl SupportService {
-    pub(crate) fn new(launcher: Arc<Launcher>) -> Self {
-        Self { launcher }
+    pub(crate) fn new(launcher: &Arc<Launcher>) -> Self {
+        Self { launcher: Arc::downgrade(launcher) }
     }
 
     /// The service with the message limits of the protocol, ready to be added to a server.
@@ -64,9 +70,10 @@ impl ChaincodeSupport for SupportService {
         request: Request<Streaming<ChaincodeMessage>>,
     ) -> Result<Response<Self::RegisterStream>, Status> {
         let certificate = request.extensions().get::<ConnectionInfo>().and_then(|info| info.certificate.clone());
-        let (session, queue) = Session::new(self.launcher.metrics().clone());
-        let driver = self.launcher.driver(session.clone(), None);
-        keep_alive(&session, self.launcher.config().keepalive);
+        let launcher = self.launcher.upgrade().ok_or_else(|| Status::unavailable("the peer is stopping"))?;
+        let (session, queue) = Session::new(launcher.metrics().clone());
+        let driver = launcher.driver(session.clone(), Origin::Anyone);
+        keep_alive(&session, launcher.config().keepalive);
         let (ended, end) = oneshot::channel();
         let launcher = self.launcher.clone();
         tokio::spawn(async move {
@@ -83,20 +90,27 @@ impl ChaincodeSupport for SupportService {
 /// anything else happens.
 // Fabric: chaincode-protocol §3
 async fn read(
-    launcher: &Launcher,
-    driver: Driver,
+    launcher: &Weak<Launcher>,
+    mut driver: Driver,
     mut inbound: Streaming<ChaincodeMessage>,
     certificate: Option<Bytes>,
 ) -> String {
-    if launcher.certificates().is_none() {
+    let guarded = |launcher: Arc<Launcher>| launcher.certificates().is_some();
+    if !launcher.upgrade().is_some_and(guarded) {
         return driver.run(inbound).await.to_string();
     }
     let first = tokio::select! {
-        () = driver.session().closed() => return String::from("EOF"),
+        () = driver.session().closed() => return StreamEnd::Closed.to_string(),
         first = inbound.next() => first,
     };
-    match admit(launcher, first, certificate.as_ref()) {
-        Ok(first) => driver.run(futures::stream::iter([Ok(first)]).chain(inbound)).await.to_string(),
+    let Some(admitted) = launcher.upgrade().map(|launcher| admit(&launcher, first, certificate.as_ref())) else {
+        return StreamEnd::Closed.to_string();
+    };
+    match admitted {
+        Ok((first, hash)) => {
+            driver.came_from(Origin::Certificate(hash));
+            driver.run(futures::stream::iter([Ok(first)]).chain(inbound)).await.to_string()
+        }
         Err(error) => error.to_string(),
     }
 }
@@ -106,7 +120,7 @@ fn admit(
     launcher: &Launcher,
     first: Option<Result<ChaincodeMessage, Status>>,
     certificate: Option<&Bytes>,
-) -> Result<ChaincodeMessage, AccessError> {
+) -> Result<(ChaincodeMessage, Digest), AccessError> {
     let first = match first {
         None => return Err(AccessError::Receive(String::from("EOF"))),
         Some(Err(status)) => return Err(AccessError::Receive(go_status(&status))),
@@ -116,15 +130,14 @@ fn admit(
         return Err(AccessError::NotRegister);
     }
     let name = ChaincodeId::decode(first.payload.clone()).map_err(AccessError::Malformed)?.name;
-    let Some(certificates) = launcher.certificates() else { return Ok(first) };
     let certificate = certificate.ok_or_else(|| AccessError::NoCertificate(name.clone()))?;
     let hash = sha256(certificate);
-    match certificates.owner(&hash) {
+    match launcher.certificates().and_then(|certificates| certificates.owner(&hash)) {
         None => Err(AccessError::UnknownCertificate { name, hash }),
-        Some(owner) if owner == name => Ok(first),
+        Some(owner) if owner == name => Ok((first, hash)),
         Some(owner) => {
             let error = RegistrationError::WrongId { expected: owner.clone(), found: name.clone() };
-            launcher.registry().refuse(&owner, error);
+            launcher.registry().refuse(&owner, &hash, &error);
             Err(AccessError::ForeignCertificate { name, hash })
         }
     }

@@ -5,11 +5,16 @@ mod metadata;
 mod private;
 mod query;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use prost::Message;
+use tokio_util::sync::CancellationToken;
 use windlass_identity::channel::ChannelConfig;
 use windlass_proto::protos::{
     ChaincodeMessage, ChaincodeSpec, DelState, GetState, GetStateMultiple, GetStateMultipleResult, PutState,
@@ -18,7 +23,7 @@ use windlass_proto::protos::{
 
 use crate::{
     simulation::Simulation,
-    stream::{cursor::Cursors, errors::RequestError, message::encode},
+    stream::{cursor::Cursors, errors::RequestError, message::encode, session::Session},
     transaction::Transaction,
 };
 
@@ -34,9 +39,47 @@ pub(crate) trait Host: Send + Sync {
     fn invoke(
         self: Arc<Self>,
         transaction: Arc<Transaction>,
+        tree: Arc<CallTree>,
         caller: String,
         spec: ChaincodeSpec,
     ) -> BoxFuture<'static, Result<ChaincodeMessage, RequestError>>;
+}
+
+/// One transaction and every call that its chaincode makes of others.
+#[derive(Debug, Default)]
+pub(crate) struct CallTree {
+    /// The stream that each chaincode, by ID, was called on.
+    streams: Mutex<Vec<(String, Weak<Session>)>>,
+    /// A stream below the first was lost, and the whole is to be thrown away.
+    pub(crate) lost: CancellationToken,
+    /// Whether the whole may be run again.
+    repeatable: AtomicBool,
+}
+
+impl CallTree {
+    pub(crate) fn may_be_repeated(&self) {
+        self.repeatable.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.repeatable.load(Ordering::Acquire)
+    }
+
+    /// The stream that `id` was called on before: a transaction stays on its streams.
+    pub(crate) fn stream(&self, id: &str) -> Option<Arc<Session>> {
+        let streams = self.streams.lock();
+        streams.iter().find(|(called, _)| called == id).and_then(|(_, session)| session.upgrade())
+    }
+
+    /// Notes the stream that `id` is called on.
+    pub(crate) fn call_on(&self, id: &str, session: &Arc<Session>) {
+        let mut streams = self.streams.lock();
+        let session = Arc::downgrade(session);
+        match streams.iter_mut().find(|(called, _)| called == id) {
+            Some(entry) => entry.1 = session,
+            None => streams.push((id.to_owned(), session)),
+        }
+    }
 }
 
 /// What belongs to one transaction under execution, and ends with it.
@@ -44,13 +87,20 @@ pub(crate) struct Context {
     namespace: String,
     init: bool,
     transaction: Arc<Transaction>,
+    tree: Arc<CallTree>,
     cursors: Cursors,
     host: Arc<dyn Host>,
 }
 
 impl Context {
-    pub(crate) fn new(namespace: String, init: bool, transaction: Arc<Transaction>, host: Arc<dyn Host>) -> Self {
-        Self { namespace, init, transaction, cursors: Cursors::default(), host }
+    pub(crate) fn new(
+        namespace: String,
+        init: bool,
+        transaction: Arc<Transaction>,
+        tree: Arc<CallTree>,
+        host: Arc<dyn Host>,
+    ) -> Self {
+        Self { namespace, init, transaction, tree, cursors: Cursors::default(), host }
     }
 
     /// Serves one request and returns the payload of RESPONSE.
@@ -72,7 +122,8 @@ impl Context {
             Type::WriteBatchState => self.write_batch(payload),
             Type::InvokeChaincode => {
                 let spec = ChaincodeSpec::decode(payload)?;
-                let call = self.host.clone().invoke(self.transaction.clone(), self.namespace.clone(), spec);
+                let call =
+                    self.host.clone().invoke(self.transaction.clone(), self.tree.clone(), self.namespace.clone(), spec);
                 Ok(encode(&call.await?))
             }
             // The driver lets nothing else through.

@@ -10,7 +10,10 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use windlass_proto::protos::ChaincodeMessage;
 
@@ -22,6 +25,12 @@ const WRITE_QUEUE: usize = 64;
 /// One live stream. Closing it, or the end of the stream, fails every execution on it at once.
 pub(crate) struct Session {
     id: OnceLock<String>,
+    /// The number of the instance that it belongs to.
+    instance: OnceLock<u32>,
+    /// Whether READY was sent.
+    ready: AtomicBool,
+    /// The same as in `lanes`, for those who only look.
+    closing: AtomicBool,
     outbound: mpsc::Sender<ChaincodeMessage>,
     lanes: Mutex<Lanes>,
     idle: Notify,
@@ -31,16 +40,17 @@ pub(crate) struct Session {
 
 /// The executions of a session, by channel and transaction ID joined without a separator.
 // Fabric: chaincode-protocol §8
-#[derive(Default)]
 struct Lanes {
+    /// No more transactions: the stream has ended, or is to end when those that run have.
     closed: bool,
+    /// When the last transaction ended, or the stream began.
+    quiet_since: Instant,
     /// How many were ever opened; tells lanes of the same name apart.
     opened: u64,
     open: HashMap<String, Lane>,
 }
 
 /// Where the reading task leaves messages for one execution: at most one request and the result.
-#[derive(Clone)]
 struct Lane {
     number: u64,
     busy: Arc<AtomicBool>,
@@ -72,8 +82,11 @@ impl Session {
         let (outbound, queue) = mpsc::channel(WRITE_QUEUE);
         let session = Self {
             id: OnceLock::new(),
+            instance: OnceLock::new(),
+            ready: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             outbound,
-            lanes: Mutex::default(),
+            lanes: Mutex::new(Lanes { closed: false, quiet_since: Instant::now(), opened: 0, open: HashMap::new() }),
             idle: Notify::new(),
             closed: CancellationToken::new(),
             metrics,
@@ -86,9 +99,46 @@ impl Session {
         self.id.get().map_or("", String::as_str)
     }
 
-    pub(crate) fn name(&self, id: &str) {
+    /// The number of the instance that it belongs to; 0 before it has registered.
+    pub(crate) fn instance(&self) -> u32 {
+        self.instance.get().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn name(&self, id: &str, instance: u32) {
         // A stream registers once.
         let _ = self.id.set(id.to_owned());
+        let _ = self.instance.set(instance);
+    }
+
+    pub(crate) fn make_ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Whether READY was sent.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// Whether transactions may begin on it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_ready() && !self.closing.load(Ordering::Acquire)
+    }
+
+    /// Lets no more transactions begin. Those that run go on to their end.
+    pub(crate) fn drain(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.lanes.lock().closed = true;
+    }
+
+    /// Since when no transaction runs; `None` while one does.
+    pub(crate) fn quiet_since(&self) -> Option<Instant> {
+        let lanes = self.lanes.lock();
+        lanes.open.is_empty().then_some(lanes.quiet_since)
+    }
+
+    /// Whether it executes this transaction.
+    pub(crate) fn holds(&self, channel: &str, tx_id: &str) -> bool {
+        self.lanes.lock().open.contains_key(&[channel, tx_id].concat())
     }
 
     /// Queues a message.
@@ -102,9 +152,11 @@ impl Session {
 
     /// Ends the stream: whatever runs on it fails with `chaincode stream terminated`.
     pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
         let lanes = {
             let mut lanes = self.lanes.lock();
             lanes.closed = true;
+            lanes.quiet_since = Instant::now();
             std::mem::take(&mut lanes.open)
         };
         drop(lanes);
@@ -143,7 +195,7 @@ impl Session {
         }
     }
 
-    /// Opens the lane of a transaction.
+    /// Opens the lane of a transaction. A stream on which nothing may begin is `StreamTerminated`.
     pub(crate) fn open(self: &Arc<Self>, channel: &str, tx_id: &str) -> Result<LaneHandle, SendError> {
         let key = [channel, tx_id].concat();
         // One request and the result: more than these two is never delivered.
@@ -165,7 +217,8 @@ impl Session {
     /// Hands a request to its execution.
     pub(crate) fn deliver_request(&self, message: ChaincodeMessage) -> Delivery {
         let key = [message.channel_id.as_str(), message.txid.as_str()].concat();
-        let Some(lane) = self.lanes.lock().open.get(&key).cloned() else {
+        let lanes = self.lanes.lock();
+        let Some(lane) = lanes.open.get(&key) else {
             return Delivery::Unknown;
         };
         if lane.busy.swap(true, Ordering::AcqRel) {
@@ -181,9 +234,12 @@ impl Session {
     /// transaction finds no context.
     pub(crate) fn deliver_result(&self, message: ChaincodeMessage) -> Delivery {
         let key = [message.channel_id.as_str(), message.txid.as_str()].concat();
-        let Some(lane) = self.lanes.lock().open.remove(&key) else {
+        let mut lanes = self.lanes.lock();
+        let Some(lane) = lanes.open.remove(&key) else {
             return Delivery::Unknown;
         };
+        lanes.quiet_since = Instant::now();
+        drop(lanes);
         self.idle.notify_waiters();
         match lane.events.try_send(message) {
             Ok(()) => Delivery::Delivered,
@@ -194,7 +250,10 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", &self.id()).field("executions", &self.executions()).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("id", &self.id())
+            .field("executions", &self.executions())
+            .finish_non_exhaustive()
     }
 }
 
@@ -223,9 +282,9 @@ impl Drop for LaneHandle {
         let mut lanes = self.session.lanes.lock();
         if lanes.open.get(&self.key).is_some_and(|lane| lane.number == self.number) {
             lanes.open.remove(&self.key);
+            lanes.quiet_since = Instant::now();
         }
         drop(lanes);
         self.session.idle.notify_waiters();
     }
 }
-

@@ -4,8 +4,11 @@ use std::{path::PathBuf, str::FromStr};
 
 use clap::Args;
 
-/// Start a whole Fabric network for your chaincode: one organization, one peer, one orderer, TLS on, all in this
-/// process. Nothing else is needed for the bundled sample; Go or Node must be installed for chaincode in Go or Node.
+/// Beyond this the usual ports run out.
+const MOST_ORGANIZATIONS: i64 = 50;
+
+/// Start a whole Fabric network for your chaincode: one organization or several, a peer for each, one orderer, TLS on,
+/// all in this process. Nothing else is needed for the bundled sample; Go or Node must be installed for chaincode in Go or Node.
 #[derive(Debug, Args)]
 pub(crate) struct DevArgs {
     /// Chaincode to deploy: a folder of source, an executable, or a package (.tar.gz), with a name before it if it is
@@ -25,11 +28,21 @@ pub(crate) struct DevArgs {
     #[arg(long, conflicts_with_all = ["data", "fresh"])]
     pub(crate) ephemeral: bool,
 
+    /// How many organizations: Org1MSP, Org2MSP, …, each with a peer, identities and chaincode instances of its own.
+    /// [default: as many as the network has that is kept, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=MOST_ORGANIZATIONS))]
+    pub(crate) orgs: Option<u8>,
+
     /// The channel to create.
     #[arg(long, value_name = "NAME", default_value = "mychannel")]
     pub(crate) channel: String,
 
-    /// Use the ports from N on: orderer, peer, chaincode, operations. [default: 7050, 7051, 7052, 9443]
+    /// The channels to create, all organizations in each, and all chaincode on each.
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "channel")]
+    pub(crate) channels: Vec<String>,
+
+    /// Use the ports from N on: orderer, then peer, chaincode and operations of each organization.
+    /// [default: 7050, 7051, 7052, 9443; for further organizations 8051, 8052, 9444 and so on]
     #[arg(long, value_name = "N")]
     pub(crate) port_base: Option<u16>,
 
@@ -56,6 +69,20 @@ pub(crate) struct DevArgs {
     /// Show the peer's log on stderr, at this level or by a Fabric logging spec such as info:gossip=debug.
     #[arg(long, value_name = "SPEC", env = "FABRIC_LOGGING_SPEC", default_value = "error")]
     pub(crate) log: String,
+}
+
+impl DevArgs {
+    /// The channels to create, each once.
+    pub(crate) fn channels(&self) -> Vec<String> {
+        let mut channels: Vec<String> = Vec::new();
+        let named = if self.channels.is_empty() { std::slice::from_ref(&self.channel) } else { &self.channels };
+        for channel in named {
+            if !channels.contains(channel) {
+                channels.push(channel.clone());
+            }
+        }
+        channels
+    }
 }
 
 /// `[NAME=]PATH`.
@@ -91,17 +118,18 @@ impl FromStr for InitArguments {
         #[serde(untagged)]
         enum Form {
             List(Vec<String>),
-            Args {
-                #[serde(alias = "args")]
-                #[serde(rename = "Args")]
-                args: Vec<String>,
-            },
+            // Before the form without a function, which would accept this one too.
             Function {
                 #[serde(alias = "function")]
                 #[serde(rename = "Function")]
                 function: String,
                 #[serde(alias = "args")]
                 #[serde(rename = "Args", default)]
+                args: Vec<String>,
+            },
+            Args {
+                #[serde(alias = "args")]
+                #[serde(rename = "Args")]
                 args: Vec<String>,
             },
         }
@@ -119,6 +147,34 @@ impl FromStr for InitArguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(line: &[&str]) -> Result<DevArgs, clap::Error> {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            dev: DevArgs,
+        }
+        Line::try_parse_from([&["dev"], line].concat()).map(|line| line.dev)
+    }
+
+    #[test]
+    fn takes_one_channel_or_several() {
+        for (line, channels) in
+            [(&[][..], &["mychannel"][..]), (&["--channel", "a"], &["a"]), (&["--channels", "a,b,a"], &["a", "b"])]
+        {
+            assert_eq!(parse(line).expect("legal").channels(), channels, "{line:?}");
+        }
+        assert!(parse(&["--channel", "a", "--channels", "b"]).is_err());
+    }
+
+    #[test]
+    fn takes_a_sensible_number_of_organizations() {
+        assert_eq!(parse(&["--orgs", "3"]).expect("legal").orgs, Some(3));
+        for number in ["0", "51", "many"] {
+            assert!(parse(&["--orgs", number]).is_err(), "{number}");
+        }
+    }
 
     #[test]
     fn takes_a_name_before_the_path() {

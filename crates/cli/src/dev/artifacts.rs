@@ -1,21 +1,31 @@
-//! Files for other tools: `env.sh` and a small `core.yaml` for the `peer` command, a connection profile for older
-//! SDKs, and the ready file for scripts.
+//! Files for other tools: `env.sh` and a small `core.yaml` for the `peer` command, connection profiles for older SDKs,
+//! and the ready file for scripts.
 
 use std::{fs, path::Path};
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{deploy::Deployed, network::Network};
+use super::{
+    deploy::{Defined, Deployed},
+    network::Network,
+    organization::Organization,
+};
+
+const ORDERER_HOST: &str = "orderer.example.com";
 
 /// Writes everything that lies in the network's folder.
 pub(crate) fn write(network: &Network, _: &[Deployed]) -> anyhow::Result<()> {
     let folder = network.folder().path();
     fs::create_dir_all(folder.join("config"))?;
     replace(&folder.join("config/core.yaml"), CORE_YAML)?;
-    replace(&network.env_script(), &env_script(network))?;
-    let profile = serde_json::to_string_pretty(&connection_profile(network)?)?;
-    replace(&folder.join("connection-org1.json"), &profile)
+    replace(&network.env_script(), &env_script(network, network.first()))?;
+    for organization in network.organizations() {
+        replace(&organization.env_script(), &env_script(network, organization))?;
+        let profile = serde_json::to_string_pretty(&connection_profile(network, organization)?)?;
+        replace(&organization.connection_profile(), &profile)?;
+    }
+    Ok(())
 }
 
 /// Describes the network to a script. The file appears whole or not at all.
@@ -36,19 +46,22 @@ peer:
     connTimeout: 3s
 ";
 
-fn env_script(network: &Network) -> String {
+fn env_script(network: &Network, organization: &Organization) -> String {
     let folder = network.folder().path().display().to_string();
-    let settings = [
+    let mut settings = vec![
         ("FABRIC_CFG_PATH", format!("{folder}/config")),
-        ("CORE_PEER_ADDRESS", network.peer_endpoint().to_owned()),
-        ("CORE_PEER_LOCALMSPID", "Org1MSP".to_owned()),
-        ("CORE_PEER_MSPCONFIGPATH", network.user_msp("Admin").display().to_string()),
+        ("CORE_PEER_ADDRESS", organization.endpoints().peer.clone()),
+        ("CORE_PEER_LOCALMSPID", organization.msp_id().to_owned()),
+        ("CORE_PEER_MSPCONFIGPATH", organization.user_msp("Admin").display().to_string()),
         ("CORE_PEER_TLS_ENABLED", "true".to_owned()),
-        ("CORE_PEER_TLS_ROOTCERT_FILE", network.peer_tls_root().display().to_string()),
+        ("CORE_PEER_TLS_ROOTCERT_FILE", organization.tls_root().display().to_string()),
         ("ORDERER_ADDRESS", network.orderer_endpoint().to_owned()),
         ("ORDERER_CA", network.orderer_tls_root().display().to_string()),
         ("CHANNEL_NAME", network.channel().to_owned()),
     ];
+    if network.organizations().len() > 1 {
+        settings.push(("ENDORSERS", endorsers(network)));
+    }
     let mut script = "# Settings for the peer command. Use: source env.sh\n".to_owned();
     for (name, value) in settings {
         script.push_str(&format!("export {name}={}\n", quote(&value)));
@@ -56,86 +69,118 @@ fn env_script(network: &Network) -> String {
     script
 }
 
+/// The flags with which `peer chaincode invoke` asks every organization.
+fn endorsers(network: &Network) -> String {
+    let flags = network.organizations().iter().map(|organization| {
+        let (peer, root) = (&organization.endpoints().peer, organization.tls_root());
+        format!("--peerAddresses {peer} --tlsRootCertFiles {}", root.display())
+    });
+    flags.collect::<Vec<_>>().join(" ")
+}
+
 /// A word as a shell takes it literally.
 fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-fn connection_profile(network: &Network) -> anyhow::Result<Value> {
+fn connection_profile(network: &Network, organization: &Organization) -> anyhow::Result<Value> {
     let pem = |path: &Path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let (mut roles, mut organizations, mut peers) = (Map::new(), Map::new(), Map::new());
+    for member in network.organizations() {
+        let host = member.hostname();
+        roles.insert(
+            host.clone(),
+            json!({ "endorsingPeer": true, "chaincodeQuery": true, "ledgerQuery": true, "eventSource": true }),
+        );
+        organizations.insert(member.name(), json!({ "mspid": member.msp_id(), "peers": [host] }));
+        let peer = json!({
+            "url": format!("grpcs://{}", member.endpoints().peer),
+            "tlsCACerts": { "pem": pem(&member.tls_root())? },
+            "grpcOptions": { "ssl-target-name-override": host, "hostnameOverride": host }
+        });
+        peers.insert(host, peer);
+    }
+    let channel = json!({ "orderers": [ORDERER_HOST], "peers": roles });
+    let channels: Map<_, _> = network.channels().iter().map(|name| (name.clone(), channel.clone())).collect();
     Ok(json!({
         "name": "windlass-dev",
         "version": "1.0.0",
         "client": {
-            "organization": "Org1",
+            "organization": organization.name(),
             "connection": { "timeout": { "peer": { "endorser": "300" }, "orderer": "300" } }
         },
-        "channels": {
-            network.channel(): {
-                "orderers": ["orderer.example.com"],
-                "peers": {
-                    "peer0.org1.example.com": {
-                        "endorsingPeer": true, "chaincodeQuery": true, "ledgerQuery": true, "eventSource": true
-                    }
-                }
-            }
-        },
-        "organizations": { "Org1": { "mspid": "Org1MSP", "peers": ["peer0.org1.example.com"] } },
+        "channels": channels,
+        "organizations": organizations,
         "orderers": {
-            "orderer.example.com": {
+            ORDERER_HOST: {
                 "url": format!("grpcs://{}", network.orderer_endpoint()),
                 "tlsCACerts": { "pem": pem(&network.orderer_tls_root())? },
-                "grpcOptions": { "ssl-target-name-override": "orderer.example.com", "hostnameOverride": "orderer.example.com" }
+                "grpcOptions": { "ssl-target-name-override": ORDERER_HOST, "hostnameOverride": ORDERER_HOST }
             }
         },
-        "peers": {
-            "peer0.org1.example.com": {
-                "url": format!("grpcs://{}", network.peer_endpoint()),
-                "tlsCACerts": { "pem": pem(&network.peer_tls_root())? },
-                "grpcOptions": {
-                    "ssl-target-name-override": "peer0.org1.example.com",
-                    "hostnameOverride": "peer0.org1.example.com"
-                }
-            }
-        }
+        "peers": peers
     }))
 }
 
+/// The network, with the first organization at the top.
 fn description(network: &Network, chaincodes: &[Deployed]) -> Value {
+    let mut top = Map::new();
+    top.insert("channel".to_owned(), network.channel().into());
+    top.append(&mut organization(network.first()));
+    top.insert("data".to_owned(), json!(network.folder().path()));
+    top.insert("pid".to_owned(), std::process::id().into());
+    top.insert(
+        "orderer".to_owned(),
+        json!({ "endpoint": network.orderer_endpoint(), "tlsRootCert": network.orderer_tls_root(), "hostname": ORDERER_HOST }),
+    );
+    top.insert("env".to_owned(), json!(network.env_script()));
+    let defined = chaincodes.iter().map(|one| {
+        let mut chaincode = chaincode(one, one.first());
+        chaincode["packageId"] = one.package_id.as_str().into();
+        chaincode["type"] = one.kind.as_str().into();
+        chaincode
+    });
+    top.insert("chaincodes".to_owned(), defined.collect());
+    let organizations = network.organizations().iter().map(|one| Value::Object(organization(one)));
+    top.insert("organizations".to_owned(), organizations.collect());
+    let channels = network.channels().iter().map(|channel| {
+        let here = |one: &Deployed| one.definitions.iter().find(|defined| defined.channel == *channel).cloned();
+        let chaincodes: Vec<_> = chaincodes.iter().filter_map(|one| Some(chaincode(one, &here(one)?))).collect();
+        json!({ "name": channel, "chaincodes": chaincodes })
+    });
+    top.insert("channels".to_owned(), channels.collect());
+    Value::Object(top)
+}
+
+fn chaincode(chaincode: &Deployed, defined: &Defined) -> Value {
+    json!({ "name": chaincode.name, "version": defined.version, "sequence": defined.sequence })
+}
+
+fn organization(organization: &Organization) -> Map<String, Value> {
+    let endpoints = organization.endpoints();
     let user = |name: &str| {
-        let msp = network.user_msp(name);
         json!({
-            "msp": msp,
-            "certificate": network.user_certificate(name),
-            "key": network.user_key(name),
+            "msp": organization.user_msp(name),
+            "certificate": organization.user_certificate(name),
+            "key": organization.user_key(name),
         })
     };
-    let chaincodes: Vec<_> = chaincodes
-        .iter()
-        .map(|one| {
-            json!({
-                "name": one.name,
-                "packageId": one.package_id,
-                "type": one.kind,
-                "version": one.version,
-                "sequence": one.sequence,
-            })
-        })
-        .collect();
-    json!({
-        "channel": network.channel(),
-        "mspId": "Org1MSP",
-        "data": network.folder().path(),
-        "pid": std::process::id(),
-        "peer": { "endpoint": network.peer_endpoint(), "tlsRootCert": network.peer_tls_root(), "hostname": "peer0.org1.example.com" },
-        "orderer": { "endpoint": network.orderer_endpoint(), "tlsRootCert": network.orderer_tls_root(), "hostname": "orderer.example.com" },
-        "chaincode": { "endpoint": network.chaincode_endpoint() },
-        "operations": { "endpoint": network.operations_endpoint(), "url": format!("http://{}", network.operations_endpoint()) },
-        "users": { "Admin": user("Admin"), "User1": user("User1") },
-        "env": network.env_script(),
-        "connectionProfile": network.folder().path().join("connection-org1.json"),
-        "chaincodes": chaincodes,
-    })
+    let peer = json!({
+        "endpoint": endpoints.peer, "tlsRootCert": organization.tls_root(), "hostname": organization.hostname()
+    });
+    let url = format!("http://{}", endpoints.operations);
+    [
+        ("mspId", json!(organization.msp_id())),
+        ("peer", peer),
+        ("chaincode", json!({ "endpoint": endpoints.chaincode })),
+        ("operations", json!({ "endpoint": endpoints.operations, "url": url })),
+        ("users", json!({ "Admin": user("Admin"), "User1": user("User1") })),
+        ("env", json!(organization.env_script())),
+        ("connectionProfile", json!(organization.connection_profile())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
 }
 
 /// Writes a file so that nobody sees half of it.

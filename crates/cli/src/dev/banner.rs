@@ -13,39 +13,48 @@ pub(crate) fn print(printer: &Printer, network: &Network, chaincodes: &[Deployed
     let heading = |text| printer.line(printer.bold(text));
     printer.line("");
     heading("Windlass development network");
-    row(printer, "channel", &format!("{} (block {})", network.channel(), network.height().saturating_sub(1)));
-    row(printer, "peer", &format!("{}  Org1MSP", network.peer_endpoint()));
+    for channel in network.channels() {
+        row(printer, "channel", &format!("{channel} (block {})", network.height(channel).saturating_sub(1)));
+    }
     row(printer, "orderer", network.orderer_endpoint());
-    row(printer, "chaincode", network.chaincode_endpoint());
-    row(printer, "operations", &format!("http://{}", network.operations_endpoint()));
+    for organization in network.organizations() {
+        let endpoints = organization.endpoints();
+        row(printer, "peer", &format!("{}  {}", endpoints.peer, organization.msp_id()));
+        row(printer, "chaincode", &endpoints.chaincode);
+        row(printer, "operations", &format!("http://{}", endpoints.operations));
+    }
     row(printer, "data", &network.folder().path().display().to_string());
 
     printer.line("");
     heading("Identities");
-    for user in ["Admin", "User1"] {
-        row(printer, user, &network.user_msp(user).display().to_string());
+    let several = network.organizations().len() > 1;
+    for organization in network.organizations() {
+        for user in ["Admin", "User1"] {
+            let whose = if several { format!("{user}@{}", organization.name()) } else { user.to_owned() };
+            row(printer, &whose, &organization.user_msp(user).display().to_string());
+        }
+        let root = if several { format!("TLS of {}", organization.name()) } else { "TLS root".to_owned() };
+        row(printer, &root, &organization.tls_root().display().to_string());
     }
-    row(printer, "TLS root", &network.peer_tls_root().display().to_string());
 
     printer.line("");
     heading("Chaincode");
     for chaincode in chaincodes {
-        let what = match chaincode.outcome {
-            Outcome::New => "deployed",
-            Outcome::Upgraded => "upgraded",
-            Outcome::Unchanged => "unchanged",
-        };
-        row(
-            printer,
-            &chaincode.name,
-            &format!(
-                "{} {}, sequence {}, {what} in {}",
-                chaincode.kind,
-                chaincode.version,
-                chaincode.sequence,
-                milliseconds(chaincode.took)
-            ),
-        );
+        for defined in &chaincode.definitions {
+            let what = match defined.outcome {
+                Outcome::New => "deployed",
+                Outcome::Upgraded => "upgraded",
+                Outcome::Unchanged => "unchanged",
+            };
+            let place = match network.channels().len() {
+                1 => String::new(),
+                _ => format!(" on {}", defined.channel),
+            };
+            let (kind, version, sequence) = (&chaincode.kind, &defined.version, defined.sequence);
+            let took = milliseconds(chaincode.took);
+            let text = format!("{kind} {version}, sequence {sequence}, {what}{place} in {took}");
+            row(printer, &chaincode.name, &text);
+        }
         row(printer, "", &chaincode.package_id);
     }
 
@@ -56,6 +65,10 @@ pub(crate) fn print(printer: &Printer, network: &Network, chaincodes: &[Deployed
     for line in commands(network, name) {
         printer.line(format_args!("  {line}"));
     }
+    if several {
+        let other = network.organizations().last().unwrap_or(network.first());
+        printer.line(format_args!("  source {}  # as admin of {}", other.env_script().display(), other.msp_id()));
+    }
     printer.line("");
     let ready = format!("ready in {} (network {})", milliseconds(total), milliseconds(up));
     printer.line(format_args!("{}  {}", printer.good(ready), printer.dim("Ctrl-C stops it")));
@@ -64,9 +77,10 @@ pub(crate) fn print(printer: &Printer, network: &Network, chaincodes: &[Deployed
 
 fn commands(network: &Network, name: &str) -> [String; 2] {
     let channel = network.channel();
+    let endorsers = if network.organizations().len() > 1 { " $ENDORSERS" } else { "" };
     [
         format!(
-            r#"peer chaincode invoke -o $ORDERER_ADDRESS --tls --cafile $ORDERER_CA -C {channel} -n {name} -c '{{"Args":["InitLedger"]}}'"#
+            r#"peer chaincode invoke -o $ORDERER_ADDRESS --tls --cafile $ORDERER_CA{endorsers} -C {channel} -n {name} -c '{{"Args":["InitLedger"]}}'"#
         ),
         format!(r#"peer chaincode query -C {channel} -n {name} -c '{{"Args":["GetAllAssets"]}}'"#),
     ]

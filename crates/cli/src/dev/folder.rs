@@ -33,7 +33,10 @@ impl Folder {
         let path = fs::canonicalize(&args.data).with_context(|| format!("cannot use {}", args.data.display()))?;
         let foreign = !path.join(MARK).exists() && fs::read_dir(&path)?.next().is_some();
         if foreign {
-            bail!("{} is not empty and was not made by `windlass dev`; hint: choose another folder with --data", path.display());
+            bail!(
+                "{} is not empty and was not made by `windlass dev`; hint: choose another folder with --data",
+                path.display()
+            );
         }
         let lock = lock(&path)?;
         if args.fresh {
@@ -47,10 +50,12 @@ impl Folder {
         &self.path
     }
 
-
-    /// The peer's ledgers, packages and builds.
-    pub(crate) fn peer(&self) -> PathBuf {
-        self.path.join("peer")
+    /// The ledgers, packages and builds of an organization's peer, counted from 0.
+    pub(crate) fn peer(&self, organization: usize) -> PathBuf {
+        match organization {
+            0 => self.path.join("peer"),
+            _ => self.path.join(format!("peer-org{}", organization + 1)),
+        }
     }
 
     /// The orderer's logs.
@@ -110,10 +115,10 @@ mod tests {
         let parent = tempfile::tempdir().expect("a folder");
         let data = parent.path().join("net");
         let folder = Folder::open(&args(&data, false)).expect("a new folder");
-        fs::create_dir(folder.peer()).expect("a sub-folder");
+        fs::create_dir(folder.peer(0)).expect("a sub-folder");
         drop(folder);
-        assert!(Folder::open(&args(&data, false)).expect("the same").peer().exists());
-        assert!(!Folder::open(&args(&data, true)).expect("a fresh one").peer().exists());
+        assert!(Folder::open(&args(&data, false)).expect("the same").peer(0).exists());
+        assert!(!Folder::open(&args(&data, true)).expect("a fresh one").peer(0).exists());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Orderer and peer, in this process.
+//! The orderer and the peers of all organizations, in this process.
 
 use std::{
     fs,
@@ -7,12 +7,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
-use futures::StreamExt;
+use anyhow::{Context, bail};
+use futures::{StreamExt, future::join_all};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use windlass_chaincode::build::{BuilderConfig, Program};
-use windlass_identity::{Organizations, OrganizationsSpec, authority::PeerOrganization, folder_to_config, sign::SigningIdentity};
+use windlass_chaincode::build::buildpacks;
+use windlass_identity::{
+    Organizations, OrganizationsSpec, authority::PeerOrganization, folder_to_config, sign::SigningIdentity,
+};
 use windlass_orderer::{
     Orderer, OrdererConfig,
     genesis::{Consenter, NetworkSpec, OrgSpec, PeerOrgSpec, genesis_block},
@@ -21,6 +23,7 @@ use windlass_peer::{
     config::{MetricsProvider, PeerConfig},
     listen,
     logging::{LogFormat, LogSpec, Logging},
+    network::Neighbourhood,
     node::{Listeners, Peer, Start},
 };
 use windlass_proto::common::Block;
@@ -28,90 +31,100 @@ use windlass_transport::{ClientAuthentication, ServerTls};
 
 use super::{
     folder::Folder,
-    ports::{Ports, port_of},
+    organization::{Endpoints, Organization},
+    ports::{self, Ports, port_of},
 };
-use crate::{args::dev::DevArgs, client::Client, printer::Printer};
-
-/// The organization of the one peer.
-pub(crate) const MSP_ID: &str = "Org1MSP";
-
-/// Variables of the environment that the toolchains behind the built-in buildpacks understand.
-const TOOLCHAIN_ENVIRONMENT: [&str; 24] = [
-    "HOME", "GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOFLAGS", "GOPRIVATE",
-    "GOTOOLCHAIN", "CGO_ENABLED", "npm_config_registry", "NPM_CONFIG_REGISTRY", "npm_config_cache", "NODE_EXTRA_CA_CERTS",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
-];
+use crate::{args::dev::DevArgs, printer::Printer};
 
 /// A running network. Whoever drops it ends it.
 #[derive(Debug)]
 pub(crate) struct Network {
     folder: Arc<Folder>,
-    organizations: Organizations,
-    channel: String,
-    endpoints: Endpoints,
+    files: Organizations,
+    channels: Vec<String>,
+    orderer_endpoint: String,
     orderer: Orderer,
-    peer: Option<Peer>,
+    /// At least one.
+    organizations: Vec<Organization>,
     stop: CancellationToken,
 }
 
-#[derive(Debug)]
-struct Endpoints {
-    orderer: String,
-    peer: String,
-    chaincode: String,
-    operations: String,
-}
-
 impl Network {
-    /// Starts orderer and peer from what the folder holds; makes what it lacks.
+    /// Starts orderer and peers from what the folder holds; makes what it lacks.
     pub(crate) async fn start(args: &DevArgs, folder: Arc<Folder>, printer: &Printer) -> anyhow::Result<Self> {
         let logging = start_logging(&args.log)?;
-        let ports = Ports::bind(args.port_base, printer).await?;
-        let at = |port: u16| format!("localhost:{port}");
-        let endpoints = Endpoints {
-            orderer: at(port_of(&ports.orderer)),
-            peer: at(port_of(&ports.peer)),
-            chaincode: at(port_of(&ports.chaincode)),
-            operations: at(port_of(&ports.operations)),
-        };
-        let organizations = Organizations::create_or_open(folder.path(), &OrganizationsSpec::default())
-            .context("cannot make the certificates")?;
         let stop = CancellationToken::new();
-        let orderer = start_orderer(&folder, &organizations, ports.orderer, stop.clone())?;
+        let listener = ports::bind_orderer(args.port_base, printer).await?;
+        let orderer_endpoint = localhost(&listener);
+        let files = make_certificates(&folder, 0)?;
+        let orderer = start_orderer(&folder, &files, listener, stop.clone())?;
 
-        let config = peer_config(args, &folder, &organizations, &endpoints, printer)?;
-        let listeners = Listeners { peer: ports.peer, chaincode: ports.chaincode, operations: Some(ports.operations) };
+        let files = make_certificates(&folder, count_organizations(args, &orderer)?)?;
         let executable = std::env::current_exe().context("cannot find the windlass executable")?;
-        let start = Start { config, listeners, orderer: orderer.clone(), builders: buildpacks(&executable), logging };
-        let peer = Peer::start(start).await.context("the peer does not start")?;
+        let neighbourhood = Neighbourhood::default();
+        let mut organizations = Vec::new();
+        for (at, organization) in files.peer_organizations().iter().enumerate() {
+            let ports = Ports::bind(at, args.port_base, printer).await?;
+            let endpoints = Endpoints {
+                peer: localhost(&ports.peer),
+                chaincode: localhost(&ports.chaincode),
+                operations: localhost(&ports.operations),
+            };
+            let config = peer_config(args, folder.peer(at), organization, &endpoints, (at == 0).then_some(printer))?;
+            let start = Start {
+                config,
+                listeners: Listeners {
+                    peer: ports.peer,
+                    chaincode: ports.chaincode,
+                    operations: Some(ports.operations),
+                },
+                orderer: orderer.clone(),
+                membership: Arc::new(neighbourhood.clone()),
+                builders: buildpacks::builders(&executable),
+                logging: logging.clone(),
+            };
+            let peer = Peer::start(start)
+                .await
+                .with_context(|| format!("the peer of {} does not start", organization.msp_id()))?;
+            neighbourhood.add(peer.status());
+            organizations.push(Organization::new(at + 1, organization.clone(), endpoints, peer, folder.path()));
+        }
 
-        let network =
-            Self { folder: folder, organizations, channel: args.channel.clone(), endpoints, orderer, peer: Some(peer), stop };
-        network.join().await?;
+        let network = Self { folder, files, channels: args.channels(), orderer_endpoint, orderer, organizations, stop };
+        for channel in &network.channels {
+            network.join(channel).await?;
+        }
         Ok(network)
     }
 
-    /// Creates the channel at the orderer, and joins the peer to it, where that is still to do.
-    async fn join(&self) -> anyhow::Result<()> {
-        if !self.orderer.channels().contains(&self.channel) {
-            self.orderer.create_channel(&self.genesis()?).context("the channel cannot be created")?;
+    /// Creates a channel at the orderer, and joins the peers to it, where that is still to do.
+    async fn join(&self, channel: &str) -> anyhow::Result<()> {
+        if !self.orderer.channels().iter().any(|existing| existing == channel) {
+            let genesis = self.genesis(channel)?;
+            self.orderer
+                .create_channel(&genesis)
+                .with_context(|| format!("the channel {channel} cannot be created"))?;
         }
-        if self.peer().channels().get(&self.channel).is_none() {
-            let mut blocks = std::pin::pin!(self.orderer.blocks(&self.channel, 0)?);
-            let genesis = blocks.next().await.context("the orderer has no block of the channel")??;
-            self.peer().join(&genesis).context("the peer cannot join the channel")?;
+        let missing = || self.organizations.iter().filter(|org| org.peer().channels().get(channel).is_none());
+        if missing().next().is_none() {
+            return Ok(());
+        }
+        let mut blocks = std::pin::pin!(self.orderer.blocks(channel, 0)?);
+        let genesis = blocks.next().await.context("the orderer has no block of the channel")??;
+        for organization in missing() {
+            let joined = organization.peer().join(&genesis);
+            joined.with_context(|| format!("the peer of {} cannot join {channel}", organization.msp_id()))?;
         }
         Ok(())
     }
 
-    fn genesis(&self) -> anyhow::Result<Block> {
-        let organization = self.organization();
-        let orderers = self.organizations.orderer_organization();
-        let (host, port) = self.endpoints.orderer.rsplit_once(':').context("an endpoint is host:port")?;
+    fn genesis(&self, channel: &str) -> anyhow::Result<Block> {
+        let orderers = self.files.orderer_organization();
+        let (host, port) = split(&self.orderer_endpoint)?;
         let tls_certificate = read(&orderers.orderer_tls(0).join("server.crt"))?;
         let consenter = Consenter {
-            host: host.to_owned(),
-            port: port.parse().context("a port is a number")?,
+            host,
+            port: port.into(),
             client_tls_cert: tls_certificate.clone().into(),
             server_tls_cert: tls_certificate.into(),
         };
@@ -119,91 +132,70 @@ impl Network {
             group: "OrdererOrg".to_owned(),
             msp_id: orderers.msp_id().to_owned(),
             msp: folder_to_config(orderers.msp_id(), &orderers.msp())?,
-            endpoints: vec![self.endpoints.orderer.clone()],
+            endpoints: vec![self.orderer_endpoint.clone()],
         };
-        let (peer_host, peer_port) = self.endpoints.peer.rsplit_once(':').context("an endpoint is host:port")?;
-        let peer_org = PeerOrgSpec {
-            group: "Org1MSP".to_owned(),
-            msp_id: MSP_ID.to_owned(),
-            msp: folder_to_config(MSP_ID, &organization.msp())?,
-            anchor_peers: vec![(peer_host.to_owned(), peer_port.parse().context("a port is a number")?)],
-        };
-        Ok(genesis_block(&NetworkSpec::new(self.channel.clone(), orderer_org, vec![peer_org], consenter)))
+        let files = self.files.peer_organizations().iter();
+        let peer_orgs = files.zip(&self.organizations).map(|(files, organization)| {
+            anyhow::Ok(PeerOrgSpec {
+                group: files.msp_id().to_owned(),
+                msp_id: files.msp_id().to_owned(),
+                msp: folder_to_config(files.msp_id(), &files.msp())?,
+                anchor_peers: vec![split(&organization.endpoints().peer)?],
+            })
+        });
+        let peer_orgs = peer_orgs.collect::<Result<_, _>>()?;
+        Ok(genesis_block(&NetworkSpec::new(channel, orderer_org, peer_orgs, consenter)))
     }
 
-    /// The peer.
-    pub(crate) fn peer(&self) -> &Peer {
-        self.peer.as_ref().expect("the peer is taken only by shutdown, which consumes the network")
+    /// All organizations with peers.
+    pub(crate) fn organizations(&self) -> &[Organization] {
+        &self.organizations
     }
 
-    /// A client with the identity of the organization's admin.
-    pub(crate) async fn admin(&self) -> anyhow::Result<Client> {
-        Client::connect(&self.endpoints.peer, &self.peer_tls_root(), MSP_ID, &self.user_msp("Admin")).await
+    /// The first organization, for which everything is shown that is shown of one only.
+    pub(crate) fn first(&self) -> &Organization {
+        self.organizations
+            .first()
+            .expect("there is at least one organization until shutdown, which consumes the network")
     }
 
     pub(crate) fn folder(&self) -> &Folder {
         &self.folder
     }
 
+    /// The channels, at least one.
+    pub(crate) fn channels(&self) -> &[String] {
+        &self.channels
+    }
+
+    /// The first channel.
     pub(crate) fn channel(&self) -> &str {
-        &self.channel
+        self.channels.first().map_or("", String::as_str)
     }
 
-    /// How many blocks the channel has.
-    pub(crate) fn height(&self) -> u64 {
-        self.peer().channels().get(&self.channel).map_or(0, |channel| channel.ledger().height())
-    }
-
-    pub(crate) fn peer_endpoint(&self) -> &str {
-        &self.endpoints.peer
+    /// How many blocks a channel has.
+    pub(crate) fn height(&self, channel: &str) -> u64 {
+        self.first().peer().channels().get(channel).map_or(0, |channel| channel.ledger().height())
     }
 
     pub(crate) fn orderer_endpoint(&self) -> &str {
-        &self.endpoints.orderer
-    }
-
-    pub(crate) fn chaincode_endpoint(&self) -> &str {
-        &self.endpoints.chaincode
-    }
-
-    pub(crate) fn operations_endpoint(&self) -> &str {
-        &self.endpoints.operations
-    }
-
-    pub(crate) fn user_msp(&self, user: &str) -> PathBuf {
-        self.organization().user_msp(user)
-    }
-
-    pub(crate) fn user_certificate(&self, user: &str) -> PathBuf {
-        self.user_msp(user).join("signcerts").join(format!("{user}@{}-cert.pem", self.organization().domain()))
-    }
-
-    pub(crate) fn user_key(&self, user: &str) -> PathBuf {
-        self.user_msp(user).join("keystore").join("priv_sk")
-    }
-
-    pub(crate) fn peer_tls_root(&self) -> PathBuf {
-        self.organization().peer_tls(0).join("ca.crt")
+        &self.orderer_endpoint
     }
 
     pub(crate) fn orderer_tls_root(&self) -> PathBuf {
-        self.organizations.orderer_organization().orderer_tls(0).join("ca.crt")
+        self.files.orderer_organization().orderer_tls(0).join("ca.crt")
     }
 
+    /// Settings for the `peer` command as admin of the first organization.
     pub(crate) fn env_script(&self) -> PathBuf {
         self.folder.path().join("env.sh")
-    }
-
-    fn organization(&self) -> &PeerOrganization {
-        &self.organizations.peer_organizations()[0]
     }
 
     /// Ends the network in order: clients, chaincode, blocks.
     pub(crate) async fn shutdown(mut self) {
         self.stop.cancel();
-        if let Some(peer) = self.peer.take() {
-            peer.shutdown().await;
-        }
+        let peers = std::mem::take(&mut self.organizations).into_iter().map(Organization::into_peer);
+        join_all(peers.map(Peer::shutdown)).await;
         self.orderer.shutdown().await;
     }
 }
@@ -212,6 +204,37 @@ impl Drop for Network {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// As many organizations as the network has, if there is one already; else as many as are asked for.
+fn count_organizations(args: &DevArgs, orderer: &Orderer) -> anyhow::Result<usize> {
+    let kept = orderer.channels().iter().filter_map(|channel| orderer.channel_config(channel)).next();
+    let kept = kept.map(|config| config.application_orgs().len());
+    let wanted = args.orgs.map(usize::from);
+    if let (Some(kept), Some(wanted)) = (kept, wanted)
+        && kept != wanted
+    {
+        bail!(
+            "--orgs {wanted}: the network in {} has {kept}; hint: start over with --fresh, or choose another folder with --data",
+            args.data.display()
+        );
+    }
+    Ok(kept.or(wanted).unwrap_or(1))
+}
+
+fn make_certificates(folder: &Folder, organizations: usize) -> anyhow::Result<Organizations> {
+    Organizations::create_or_open(folder.path(), &OrganizationsSpec::development(organizations))
+        .context("cannot make the certificates")
+}
+
+fn localhost(listener: &tokio::net::TcpListener) -> String {
+    format!("localhost:{}", port_of(listener))
+}
+
+/// Host and port.
+fn split(endpoint: &str) -> anyhow::Result<(String, u16)> {
+    let (host, port) = endpoint.rsplit_once(':').context("an endpoint is host:port")?;
+    Ok((host.to_owned(), port.parse().context("a port is a number")?))
 }
 
 fn start_orderer(
@@ -230,7 +253,7 @@ fn start_orderer(
         clients: ClientAuthentication::Request,
     };
     let routes = Routes::new(orderer.service());
-    let serving = listen::serve(listener, Some(tls.config()?), routes, Duration::from_secs(7200), stop);
+    let serving = listen::serve(listener, Some(tls.config()?), routes, Duration::from_secs(7200), None, stop);
     tokio::spawn(async move {
         if let Err(error) = serving.await {
             tracing::error!(%error, "the orderer's listener broke down");
@@ -242,27 +265,26 @@ fn start_orderer(
 /// The configuration file's settings, and over them those that make this the network's peer.
 fn peer_config(
     args: &DevArgs,
-    folder: &Folder,
-    organizations: &Organizations,
+    folder: PathBuf,
+    organization: &PeerOrganization,
     endpoints: &Endpoints,
-    printer: &Printer,
+    warn: Option<&Printer>,
 ) -> anyhow::Result<PeerConfig> {
     let environment = std::env::vars().collect();
     let (mut config, warnings) = PeerConfig::load(args.config.as_deref(), &environment)?;
     // A full core.yaml has much that a development network does not need; only the file's own mistakes matter.
-    for warning in warnings.iter().filter(|_| args.config.is_some()) {
-        printer.warn(warning);
+    if let (Some(printer), Some(_)) = (warn, &args.config) {
+        warnings.iter().for_each(|warning| printer.warn(warning));
     }
-    let organization = &organizations.peer_organizations()[0];
     let tls = organization.peer_tls(0);
     config.peer.id = organization.peer_host(0);
     config.peer.address = endpoints.peer.clone();
     config.peer.listen_address = endpoints.peer.clone();
     config.peer.chaincode_listen_address = Some(endpoints.chaincode.clone());
     config.peer.chaincode_address = Some(endpoints.chaincode.clone());
-    config.peer.local_msp_id = MSP_ID.to_owned();
+    config.peer.local_msp_id = organization.msp_id().to_owned();
     config.peer.msp_config_path = organization.peer_msp(0);
-    config.peer.file_system_path = folder.peer();
+    config.peer.file_system_path = folder;
     config.peer.tls.enabled = true;
     config.peer.tls.client_auth_required = false;
     config.peer.tls.certificate = Some(tls.join("server.crt"));
@@ -271,26 +293,6 @@ fn peer_config(
     config.operations.tls.enabled = false;
     config.metrics = MetricsProvider::Prometheus;
     Ok(config)
-}
-
-/// The built-in buildpacks, run by this very program. The quickest to say no comes first.
-fn buildpacks(executable: &Path) -> Vec<BuilderConfig> {
-    ["ccaas", "binary", "golang", "node"]
-        .into_iter()
-        .map(|name| BuilderConfig {
-            name: name.to_owned(),
-            program: Program::Buildpack { executable: executable.to_owned(), name: name.to_owned() },
-            propagate_environment: propagated(name),
-        })
-        .collect()
-}
-
-fn propagated(buildpack: &str) -> Vec<String> {
-    match buildpack {
-        "ccaas" => vec!["CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG".to_owned()],
-        "binary" => Vec::new(),
-        _ => TOOLCHAIN_ENVIRONMENT.iter().map(|name| (*name).to_owned()).collect(),
-    }
 }
 
 /// Log lines go to stderr, as far as the specification wants them.

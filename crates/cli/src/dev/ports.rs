@@ -1,4 +1,14 @@
 //! Where everything listens: loopback, on the usual ports or on free ones.
+//!
+//! | | orderer | peer | chaincode | operations |
+//! |---|---|---|---|---|
+//! | organization 1 | 7050 | 7051 | 7052 | 9443 |
+//! | organization 2 | | 8051 | 8052 | 9444 |
+//! | organization 3 | | 9051 | 9052 | 9445 |
+//! | … | | 1000 more each | 1000 more each | one more each |
+//! | organization 1, from base N | N | N+1 | N+2 | N+3 |
+//! | organization 2, from base N | | N+4 | N+5 | N+6 |
+//! | … | | three more each | three more each | three more each |
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,32 +17,48 @@ use tokio::net::TcpListener;
 
 use crate::printer::Printer;
 
-/// The bound sockets.
+/// The bound sockets of one organization.
 #[derive(Debug)]
 pub(crate) struct Ports {
-    pub(crate) orderer: TcpListener,
     pub(crate) peer: TcpListener,
     pub(crate) chaincode: TcpListener,
     pub(crate) operations: TcpListener,
 }
 
 impl Ports {
-    /// Binds the usual ports, or those from `base` on; a taken one is replaced by a free one, and said so.
-    pub(crate) async fn bind(base: Option<u16>, printer: &Printer) -> anyhow::Result<Self> {
-        let wanted = match base {
-            None => [7050, 7051, 7052, 9443],
-            Some(base) => {
-                let last = base.checked_add(3).context("--port-base: expected at most 65532, so that four ports fit")?;
-                [base, last - 2, last - 1, last]
-            }
+    /// Binds the ports of an organization, counted from 0; a taken one is replaced by a free one, and said so.
+    pub(crate) async fn bind(organization: usize, base: Option<u16>, printer: &Printer) -> anyhow::Result<Self> {
+        let [peer, chaincode, operations] = wanted(organization, base).with_context(|| {
+            format!("--port-base: expected a lower number, so that the ports of organization {} fit", organization + 1)
+        })?;
+        let of = |what: &str| match organization {
+            0 => what.to_owned(),
+            _ => format!("{what} of organization {}", organization + 1),
         };
         Ok(Self {
-            orderer: bind("orderer", wanted[0], printer).await?,
-            peer: bind("peer", wanted[1], printer).await?,
-            chaincode: bind("chaincode", wanted[2], printer).await?,
-            operations: bind("operations", wanted[3], printer).await?,
+            peer: bind(&of("peer"), peer, printer).await?,
+            chaincode: bind(&of("chaincode"), chaincode, printer).await?,
+            operations: bind(&of("operations"), operations, printer).await?,
         })
     }
+}
+
+/// Binds the orderer's port.
+pub(crate) async fn bind_orderer(base: Option<u16>, printer: &Printer) -> anyhow::Result<TcpListener> {
+    bind("orderer", base.unwrap_or(7050), printer).await
+}
+
+/// The ports of peer, chaincode and operations; `None` if there are no such numbers.
+fn wanted(organization: usize, base: Option<u16>) -> Option<[u16; 3]> {
+    let organization = u16::try_from(organization).ok()?;
+    let further = |first: u16, step: u16| first.checked_add(organization.checked_mul(step)?);
+    Some(match base {
+        None => [further(7051, 1000)?, further(7052, 1000)?, further(9443, 1)?],
+        Some(base) => {
+            let first = further(base, 3)?;
+            [first.checked_add(1)?, first.checked_add(2)?, first.checked_add(3)?]
+        }
+    })
 }
 
 /// The port of a bound socket.
@@ -48,4 +74,18 @@ async fn bind(what: &str, port: u16, printer: &Printer) -> anyhow::Result<TcpLis
     let listener = TcpListener::bind(at(0)).await.context("no port is free")?;
     printer.warn(format_args!("port {port} is taken; the {what} uses {} instead", port_of(&listener)));
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_every_organization_its_ports() {
+        assert_eq!(wanted(0, None), Some([7051, 7052, 9443]));
+        assert_eq!(wanted(2, None), Some([9051, 9052, 9445]));
+        assert_eq!(wanted(0, Some(17050)), Some([17051, 17052, 17053]));
+        assert_eq!(wanted(2, Some(17050)), Some([17057, 17058, 17059]));
+        assert_eq!(wanted(0, Some(65533)), None);
+    }
 }

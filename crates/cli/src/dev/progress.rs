@@ -20,12 +20,13 @@ impl Drop for Watching {
     }
 }
 
-/// Shows what builders do from now on.
-pub(crate) fn watch(printer: Printer, progress: broadcast::Receiver<BuildProgress>) -> Watching {
-    Watching(tokio::spawn(show(printer, progress)).abort_handle())
+/// Shows what builders do from now on; `whose` is said where there are several of them.
+pub(crate) fn watch(printer: Printer, whose: Option<&str>, progress: broadcast::Receiver<BuildProgress>) -> Watching {
+    let whose = whose.map(|whose| format!(" for {whose}")).unwrap_or_default();
+    Watching(tokio::spawn(show(printer, whose, progress)).abort_handle())
 }
 
-async fn show(printer: Printer, mut progress: broadcast::Receiver<BuildProgress>) {
+async fn show(printer: Printer, whose: String, mut progress: broadcast::Receiver<BuildProgress>) {
     let mut bars = HashMap::new();
     loop {
         let BuildProgress { id, builder, step, event } = match progress.recv().await {
@@ -36,7 +37,7 @@ async fn show(printer: Printer, mut progress: broadcast::Receiver<BuildProgress>
         if !matches!(step, Step::Build | Step::Release) {
             continue;
         }
-        let label = id.split(':').next().unwrap_or(&id).to_owned();
+        let label = format!("{}{whose}", id.split(':').next().unwrap_or(&id));
         match event {
             StepEvent::Started => {
                 if step == Step::Build {

@@ -8,7 +8,7 @@ use windlass_proto::{
     Bytes,
     common::{Block, BlockMetadataIndex, Envelope, HeaderType, Metadata, SignatureHeader},
     envelope::{decode, unpack_envelope, unpack_response_payload, unpack_transaction},
-    hash::{block_data_hash, block_header_der, block_header_hash},
+    hash::{block_data_hash, block_header_der},
     protos::TxValidationCode,
     rwset::TxReadWriteSet,
 };
@@ -16,19 +16,28 @@ use windlass_proto::{
 use super::{Channel, Committing};
 use crate::validate::{Context, check_block_form, validate_block};
 
-/// How long to wait before asking the ordering service again after a fault.
+/// How long to wait before asking the ordering service again after a fault; every further fault makes it longer.
+// Fabric: ledger §11
 const RETRY: Duration = Duration::from_millis(100);
+const RETRY_GROWTH: f64 = 1.2;
+/// The ordering service is in this process or near: there is no point in waiting for long.
+const RETRY_MOST: Duration = Duration::from_secs(10);
+
+/// How many metadata slots a block has at least.
+// Fabric: ledger §5
+const METADATA_SLOTS: usize = 5;
 
 /// Commits blocks as they come. Returns only when the channel cannot go on: whoever continued on a block
 /// that could not be judged would part from the other peers.
 pub(super) async fn run(committing: &Committing, channel: Arc<Channel>) {
+    let mut delay = RETRY;
     loop {
         let from = channel.ledger().height();
         let mut blocks = match committing.orderer.blocks(channel.id(), from) {
             Ok(blocks) => Box::pin(blocks),
             Err(error) => {
                 tracing::warn!(channel = channel.id(), %error, "the ordering service does not deliver");
-                tokio::time::sleep(RETRY).await;
+                wait(&mut delay).await;
                 continue;
             }
         };
@@ -46,7 +55,7 @@ pub(super) async fn run(committing: &Committing, channel: Arc<Channel>) {
             // Verifying signatures and writing to disk would hold up the executor.
             let outcome = tokio::task::spawn_blocking(move || commit(&committing, &channel, &block)).await;
             match outcome {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => delay = RETRY,
                 Ok(Err(error)) => {
                     tracing::error!(channel = id, block = number, %error, "the channel stops: a block cannot be committed");
                     return;
@@ -57,8 +66,13 @@ pub(super) async fn run(committing: &Committing, channel: Arc<Channel>) {
                 }
             }
         }
-        tokio::time::sleep(RETRY).await;
+        wait(&mut delay).await;
     }
+}
+
+async fn wait(delay: &mut Duration) {
+    tokio::time::sleep(*delay).await;
+    *delay = delay.mul_f64(RETRY_GROWTH).min(RETRY_MOST);
 }
 
 fn commit(committing: &Committing, channel: &Channel, block: &Block) -> anyhow::Result<()> {
@@ -86,10 +100,14 @@ fn commit(committing: &Committing, channel: &Channel, block: &Block) -> anyhow::
 
 /// Whether `block` comes next, is whole, and is signed by the ordering service.
 // Fabric: ledger §11
-fn verify(channel: &Channel, config: &ChannelConfig, block: &Block) -> anyhow::Result<()> {
+pub(super) fn verify(channel: &Channel, config: &ChannelConfig, block: &Block) -> anyhow::Result<()> {
     let header = block.header.clone().unwrap_or_default();
     let height = channel.ledger().height();
-    anyhow::ensure!(header.number == height, "expected block {height}, the ordering service sent block {}", header.number);
+    anyhow::ensure!(
+        header.number == height,
+        "expected block {height}, the ordering service sent block {}",
+        header.number
+    );
     let previous = channel.ledger().info().current_block_hash;
     anyhow::ensure!(
         header.previous_hash == previous,
@@ -98,9 +116,17 @@ fn verify(channel: &Channel, config: &ChannelConfig, block: &Block) -> anyhow::R
         hex::encode(&previous)
     );
     let data_hash = block_data_hash(&block.data.clone().unwrap_or_default());
-    anyhow::ensure!(header.data_hash.as_ref() == data_hash, "the data of block {height} does not have the hash in its header");
+    anyhow::ensure!(
+        header.data_hash.as_ref() == data_hash,
+        "the data of block {height} does not have the hash in its header"
+    );
 
     let slots = block.metadata.clone().unwrap_or_default().metadata;
+    anyhow::ensure!(
+        slots.len() >= METADATA_SLOTS,
+        "block {height} has {} metadata slots, expected {METADATA_SLOTS}",
+        slots.len()
+    );
     let slot = slots.get(BlockMetadataIndex::Signatures as usize).cloned().unwrap_or_default();
     let metadata: Metadata = decode("Metadata", &slot)?;
     let der = block_header_der(&header);
@@ -114,7 +140,6 @@ fn verify(channel: &Channel, config: &ChannelConfig, block: &Block) -> anyhow::R
         .policies()
         .evaluate("/Channel/Orderer/BlockValidation", config.msps(), &signatures)
         .map_err(|error| anyhow::anyhow!("block {height} is not signed by the ordering service: {error}"))?;
-    debug_assert_eq!(block_header_hash(&header).len(), 32);
     Ok(())
 }
 
@@ -141,7 +166,8 @@ impl Effects {
         let unpacked = unpack_envelope(&envelope)?;
         match HeaderType::try_from(unpacked.channel_header.r#type) {
             Ok(HeaderType::Config) => {
-                let envelope: windlass_proto::common::ConfigEnvelope = decode("ConfigEnvelope", &unpacked.payload.data)?;
+                let envelope: windlass_proto::common::ConfigEnvelope =
+                    decode("ConfigEnvelope", &unpacked.payload.data)?;
                 self.config = envelope.config;
             }
             Ok(HeaderType::EndorserTransaction) => {

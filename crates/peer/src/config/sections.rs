@@ -339,14 +339,17 @@ fn external_builders(reader: &mut Reader<'_>) -> Vec<ExternalBuilder> {
 fn external_builder(reader: &mut Reader<'_>, entry: &Node, key: &str) -> Result<ExternalBuilder, String> {
     let Node::Section(fields) = entry else { return Err(format!("expected a builder, found {}", entry.kind())) };
     let text = |name| entry.entry(name).map(Node::text).filter(|text| !text.is_empty());
-    let path = text("path").ok_or("invalid external builder configuration, path attribute missing in one or more builders")?;
+    let path =
+        text("path").ok_or("invalid external builder configuration, path attribute missing in one or more builders")?;
     let name = text("name").ok_or_else(|| format!("external builder at path {path} has no name attribute"))?;
     // `environmentWhitelist` is what Fabric 2.0 and 2.1 called it. Later ones ignore the name in silence.
     let environment = entry.entry("propagateEnvironment").or_else(|| entry.entry("environmentWhitelist"));
     let propagate_environment = match environment {
         Some(Node::List(names)) => names.iter().map(Node::text).collect(),
         Some(Node::Scalar(names)) => names.split(',').map(|name| name.trim().to_owned()).collect(),
-        Some(Node::Section(_)) => return Err(format!("propagateEnvironment of {name}: expected a list, found a section")),
+        Some(Node::Section(_)) => {
+            return Err(format!("propagateEnvironment of {name}: expected a list, found a section"));
+        }
         Some(Node::Empty) | None => Vec::new(),
     };
     const FIELDS: [&str; 4] = ["name", "path", "propagateEnvironment", "environmentWhitelist"];

@@ -47,7 +47,8 @@ fn a_variable_wins_over_the_file_and_the_file_over_the_default() {
         let config = loaded(yaml, &environment);
         assert_eq!(config.peer.listen_address, expected, "{name:?}");
         assert_eq!(config.peer.id, "from-file");
-        let origin = config.settings().iter().find(|setting| setting.key == "peer.listenAddress").map(|s| s.origin.clone());
+        let origin =
+            config.settings().iter().find(|setting| setting.key == "peer.listenAddress").map(|s| s.origin.clone());
         assert_eq!(origin, Some(name.map_or(Origin::File, |name| Origin::Environment(name.to_owned()))));
     }
 }
@@ -72,7 +73,9 @@ metrics: {provider: prometheus}
 ";
     let config = loaded(yaml, &[]);
     assert!(config.peer.tls.enabled && config.peer.tls.client_auth_required && !config.peer.gateway.enabled);
-    assert!(config.peer.tls.certificate.as_ref().is_some_and(|path| path.is_absolute() && path.ends_with("tls/server.crt")));
+    assert!(
+        config.peer.tls.certificate.as_ref().is_some_and(|path| path.is_absolute() && path.ends_with("tls/server.crt"))
+    );
     assert!(config.peer.tls.client_root_certificates[0].is_absolute());
     assert_eq!(config.peer.tls.client_root_certificates[1], Path::new("/b.pem"));
     assert_eq!(config.peer.gateway.endorsement_timeout, Duration::from_secs(90));
@@ -202,7 +205,10 @@ fn says_which_file_is_missing_or_broken() {
 
 #[test]
 fn a_client_needs_less_than_a_node() {
-    let config = loaded("peer: {tls: {enabled: true, rootcert: {file: ca.crt}}}\nledger: {state: {stateDatabase: CouchDB}}", &[]);
+    let config = loaded(
+        "peer: {tls: {enabled: true, rootcert: {file: ca.crt}}}\nledger: {state: {stateDatabase: CouchDB}}",
+        &[],
+    );
     assert_eq!(
         config.check_node().expect_err("faults").to_string(),
         "invalid configuration:

@@ -226,7 +226,8 @@ mod tests {
 
     #[test]
     fn the_longest_matching_logger_decides() {
-        let spec: LogSpec = "warn:chaincode=info:chaincode.engine=debug:peer.=error:endorser=debug".parse().expect("valid");
+        let spec: LogSpec =
+            "warn:chaincode=info:chaincode.engine=debug:peer.=error:endorser=debug".parse().expect("valid");
         for (target, level, wanted) in [
             ("windlass_chaincode::stream", Level::INFO, true),
             ("windlass_chaincode::stream", Level::DEBUG, false),

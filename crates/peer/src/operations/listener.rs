@@ -18,6 +18,11 @@ pub(super) struct Incoming {
 impl Incoming {
     pub(super) fn new(listener: TcpListener, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
         let address = listener.local_addr()?;
+        // The configuration is made for gRPC; here the protocol is HTTP/1.1.
+        let tls = tls.map(|mut tls| {
+            Arc::make_mut(&mut tls).alpn_protocols = vec![b"http/1.1".to_vec()];
+            tls
+        });
         Ok(Self { connections: Box::pin(incoming(listener, tls)), address })
     }
 }

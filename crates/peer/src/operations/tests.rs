@@ -1,4 +1,8 @@
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    io::{Read, Write},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use tokio::{
@@ -7,7 +11,10 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{HealthCheck, Operations, Version, serve};
+use windlass_identity::{CertificateAuthority, LeafRequest, LeafUsage};
+use windlass_transport::{ClientAuthentication, ClientTls, ServerTls};
+
+use super::{HealthCheck, Operations, Version, client_authentication, serve};
 use crate::{logging::Logging, telemetry::Metrics};
 
 struct Broken;
@@ -26,6 +33,7 @@ impl HealthCheck for Broken {
 fn operations() -> Operations {
     Operations {
         metrics: Some(Metrics::new("1.2.3")),
+        engine: None,
         logging: Logging::default(),
         version: Version { commit: "abc".into(), version: "1.2.3".into() },
         checks: Vec::new(),
@@ -44,9 +52,19 @@ async fn start(operations: Operations) -> (SocketAddr, DropGuard) {
 
 /// One request over a socket: the status and the body.
 async fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> (u16, String) {
-    let mut socket = TcpStream::connect(address).await.expect("a connection");
+    let socket = TcpStream::connect(address).await.expect("a connection");
+    ask_over(socket, method, path, body).await
+}
+
+async fn ask_over(
+    mut socket: impl AsyncReadExt + AsyncWriteExt + Unpin,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> (u16, String) {
     let length = body.len();
-    let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
     socket.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.expect("an answer");
@@ -61,6 +79,8 @@ async fn answers_every_path_over_a_socket() {
     for (method, path, body, status, answer) in [
         ("GET", "/version", "", 200, r#"{"CommitSHA":"abc","Version":"1.2.3"}"#),
         ("POST", "/version", "", 400, r#"{"error":"invalid request method: POST"}"#),
+        ("GET", "/chaincodes", "", 200, r#"{"chaincodes":[]}"#),
+        ("POST", "/chaincodes", "", 405, ""),
         ("GET", "/logspec", "", 200, r#"{"spec":"info"}"#),
         ("PUT", "/logspec", r#"{"spec":"gossip=debug:warning"}"#, 204, ""),
         ("GET", "/logspec", "", 200, r#"{"spec":"gossip=debug:warn"}"#),
@@ -118,4 +138,66 @@ async fn stops_when_told() {
     while TcpStream::connect(address).await.is_ok() {
         tokio::task::yield_now().await;
     }
+}
+
+/// A certificate of `authority` with its key.
+fn issue(authority: &CertificateAuthority, usage: LeafUsage) -> (String, String) {
+    let names = ["localhost"];
+    let request =
+        LeafRequest { common_name: "localhost", subject_alternative_names: &names, usage, ..Default::default() };
+    let (certificate, key) = authority.issue(&request).expect("a certificate");
+    (certificate, key.to_pkcs8_pem())
+}
+
+/// One request over TLS; an error if the handshake or the answer fails.
+async fn ask_with_tls(
+    address: SocketAddr,
+    authority: &CertificateAuthority,
+    identity: Option<(String, String)>,
+    path: &str,
+) -> std::io::Result<u16> {
+    let roots = vec![authority.certificate_pem().to_owned()];
+    let mut tls = ClientTls { roots, identity, server_name: None }.config().expect("a configuration");
+    Arc::make_mut(&mut tls).alpn_protocols = vec![b"http/1.1".to_vec()];
+    let path = path.to_owned();
+    let work = move || {
+        let name = "localhost".try_into().expect("a name");
+        let mut connection = rustls::ClientConnection::new(tls, name).map_err(std::io::Error::other)?;
+        let mut socket = std::net::TcpStream::connect(address)?;
+        let mut stream = rustls::Stream::new(&mut connection, &mut socket);
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        answer.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(std::io::ErrorKind::InvalidData.into())
+    };
+    tokio::task::spawn_blocking(work).await.expect("no panic")
+}
+
+#[tokio::test]
+async fn over_tls_metrics_and_log_levels_need_a_certificate_that_verifies() {
+    let authority = CertificateAuthority::generate("ca", "org").expect("an authority");
+    let other = CertificateAuthority::generate("ca", "org").expect("an authority");
+    let (certificate, key) = issue(&authority, LeafUsage::TlsServer);
+    let clients = client_authentication(false, vec![authority.certificate_pem().to_owned()]);
+    let tls = ServerTls { certificate, key, clients }.config().expect("a configuration");
+    let (address, _guard) = start(Operations { tls: Some(tls), ..operations() }).await;
+    let known = || Some(issue(&authority, LeafUsage::TlsClient));
+    for (path, bare, with_certificate) in
+        [("/healthz", 200, 200), ("/version", 200, 200), ("/metrics", 401, 200), ("/logspec", 401, 200)]
+    {
+        assert_eq!(ask_with_tls(address, &authority, None, path).await.expect("an answer"), bare, "{path}");
+        let found = ask_with_tls(address, &authority, known(), path).await.expect("an answer");
+        assert_eq!(found, with_certificate, "{path}");
+    }
+    let stranger = Some(issue(&other, LeafUsage::TlsClient));
+    assert!(ask_with_tls(address, &authority, stranger, "/metrics").await.is_err());
+}
+
+#[test]
+fn never_takes_a_certificate_on_trust() {
+    let roots = || vec!["root".to_owned()];
+    assert!(matches!(client_authentication(true, roots()), ClientAuthentication::Require(_)));
+    assert!(matches!(client_authentication(false, roots()), ClientAuthentication::VerifyIfGiven(_)));
+    assert!(matches!(client_authentication(false, vec![]), ClientAuthentication::None));
 }

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Instant};
 use prost::Message;
 use tonic::{Request, Response, Status};
 use windlass_chaincode::{
-    engine::{Engine, Executed},
+    engine::{Engine, Executed, Repeats},
     simulation::Simulation,
     transaction::Transaction,
 };
@@ -91,6 +91,11 @@ impl Endorser {
         &self.parts.signer
     }
 
+    /// Whether `name` is chaincode that every peer has.
+    pub(crate) fn is_system(&self, name: &str) -> bool {
+        self.parts.engine.is_system(name)
+    }
+
     /// Processes a proposal. Faults of the proposal are [`Refused`]; faults of channel, chaincode and simulation
     /// come as a response with status 500.
     ///
@@ -166,12 +171,30 @@ impl Endorser {
         Ok(answer)
     }
 
+    /// Simulates, and again from the start when a stream of the chaincode was lost and its settings allow it. The
+    /// reads and writes of the lost run go with its simulator. Whoever waits for all this gives it up by dropping it.
     async fn simulate(
         &self,
         signed: Arc<SignedProposal>,
         proposal: &UnpackedProposal,
         channel: Option<&Channel>,
     ) -> Result<Simulated, String> {
+        let mut repeats = Repeats::default();
+        loop {
+            if let Some(simulated) = self.simulate_once(signed.clone(), proposal, channel, &mut repeats).await? {
+                return Ok(simulated);
+            }
+        }
+    }
+
+    /// One simulation; `None` if it is to be repeated.
+    async fn simulate_once(
+        &self,
+        signed: Arc<SignedProposal>,
+        proposal: &UnpackedProposal,
+        channel: Option<&Channel>,
+        repeats: &mut Repeats,
+    ) -> Result<Option<Simulated>, String> {
         let name = &proposal.chaincode_id.name;
         let header = &proposal.channel_header;
         // These two ask about the ledger from outside; a simulation of their own would only be in the way.
@@ -195,28 +218,37 @@ impl Endorser {
             )
         })?;
         let executed = self.parts.engine.execute(&transaction, name, proposal.input.clone()).await;
-        let executed = executed.map_err(|error| {
-            self.parts.metrics.simulation_failed(&header.channel_id, name);
-            format!("error in simulation: {error}")
-        })?;
+        let executed = match executed {
+            Ok(executed) => executed,
+            Err(error) => {
+                if self.parts.engine.runs_again(&resolved.chaincode_id, repeats, &error).await {
+                    return Ok(None);
+                }
+                self.parts.metrics.simulation_failed(&header.channel_id, name);
+                return Err(format!("error in simulation: {error}"));
+            }
+        };
         let (results, interest) = match (&simulator, channel) {
-            (Some(simulator), Some(channel)) => self.finish(simulator, channel, &header.tx_id)?,
+            (Some(simulator), Some(channel)) => self.finish(simulator, channel, &header.tx_id).await?,
             _ => (Bytes::new(), None),
         };
-        Ok(Simulated { executed, results, interest, version: resolved.version })
+        Ok(Some(Simulated { executed, results, interest, version: resolved.version }))
     }
 
     /// Ends the simulation: the public set is returned, private writes are kept until the transaction commits.
-    fn finish(
+    async fn finish(
         &self,
         simulator: &Simulator,
         channel: &Channel,
         tx_id: &str,
     ) -> Result<(Bytes, Option<ChaincodeInterest>), String> {
         let failed = |error: windlass_ledger::LedgerError| format!("error in simulation: {error}");
-        let results = simulator.results().map_err(failed)?;
-        if let Some(private) = &results.private {
-            channel.ledger().keep_private(tx_id, private).map_err(failed)?;
+        let mut results = simulator.results().map_err(failed)?;
+        if let Some(private) = results.private.take() {
+            let (ledger, tx_id) = (channel.ledger().clone(), tx_id.to_owned());
+            // It waits for the disk, which would hold up the executor.
+            let kept = tokio::task::spawn_blocking(move || ledger.keep_private(&tx_id, &private)).await;
+            kept.map_err(|error| format!("error in simulation: {error}"))?.map_err(failed)?;
         }
         let interest = interest::of(&results, |name| self.parts.engine.is_system(name));
         Ok((results.public, Some(interest)))
@@ -265,9 +297,6 @@ fn failed(message: String) -> ProposalResponse {
 impl endorser_server::Endorser for Endorser {
     async fn process_proposal(&self, request: Request<SignedProposal>) -> Result<Response<ProposalResponse>, Status> {
         let _place = self.parts.limit.enter()?;
-        self.process(request.into_inner())
-            .await
-            .map(Response::new)
-            .map_err(|Refused(message)| Status::unknown(message))
+        self.process(request.into_inner()).await.map(Response::new).map_err(|Refused(message)| Status::unknown(message))
     }
 }

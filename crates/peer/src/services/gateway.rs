@@ -1,11 +1,13 @@
 //! The Gateway: one service through which a client evaluates, endorses, submits and follows.
 //!
 //! - [`Gateway`]: the five methods, one file each
+//! - `endorsers`: whom to ask
+//! - `plan`: the progress towards enough endorsements
 //! - `errors`: statuses with details
-//! - `plan`: whether this peer's endorsement is enough
 
 mod commit_status;
 mod endorse;
+mod endorsers;
 mod errors;
 mod evaluate;
 mod events;
@@ -29,7 +31,7 @@ use windlass_proto::{
 };
 
 use super::{Limit, endorser::Endorser};
-use crate::{acl::Acl, channel::PeerChannels, events::Events};
+use crate::{acl::Acl, channel::PeerChannels, events::Events, network::Network};
 
 /// The Gateway of a peer. Clones share everything.
 #[derive(Clone)]
@@ -52,8 +54,8 @@ pub struct Parts {
     pub acl: Acl,
     /// Told of evaluations.
     pub events: Events,
-    /// The address that clients know this peer by; it appears in error details.
-    pub address: String,
+    /// The peers that can be asked, this one among them.
+    pub network: Network,
     /// How long endorsement and evaluation may take.
     pub endorsement_timeout: Duration,
     /// How long ordering may take.
@@ -64,7 +66,7 @@ pub struct Parts {
 
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gateway").field("address", &self.parts.address).finish_non_exhaustive()
+        f.debug_struct("Gateway").field("network", &self.parts.network).finish_non_exhaustive()
     }
 }
 

@@ -73,7 +73,8 @@ impl SystemChaincode for Qscc {
 }
 
 fn block_by_number(ledger: &Ledger, argument: &Bytes) -> Result<Vec<u8>, String> {
-    let number = parse_number(&text(argument)).map_err(|error| format!("Failed to parse block number with error {error}"))?;
+    let number =
+        parse_number(&text(argument)).map_err(|error| format!("Failed to parse block number with error {error}"))?;
     let failed = |error: LedgerError| format!("Failed to get block number {number}, error {error}");
     let block = ledger.block(number).map_err(failed)?;
     Ok(block.ok_or_else(|| failed(LedgerError::NoSuchBlock(number)))?.encode_to_vec())

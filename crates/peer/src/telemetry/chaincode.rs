@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use prometheus::{HistogramVec, IntCounterVec};
+use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
 use windlass_chaincode::engine::EngineMetrics;
 
 use super::{Group, Metrics, label};
@@ -17,6 +17,10 @@ pub(super) struct ChaincodeMetrics {
     request_duration: HistogramVec,
     requests_completed: IntCounterVec,
     requests_received: IntCounterVec,
+    streams: IntGaugeVec,
+    streams_lost: IntCounterVec,
+    restarts: IntCounterVec,
+    repeats: IntCounterVec,
 }
 
 impl ChaincodeMetrics {
@@ -34,7 +38,11 @@ impl ChaincodeMetrics {
                 &["chaincode", "success"],
             ),
             launch_failures: group.counter("chaincode_launch_failures", "Launches that failed.", &["chaincode"]),
-            launch_timeouts: group.counter("chaincode_launch_timeouts", "Launches that ran out of time.", &["chaincode"]),
+            launch_timeouts: group.counter(
+                "chaincode_launch_timeouts",
+                "Launches that ran out of time.",
+                &["chaincode"],
+            ),
             request_duration: group.seconds(
                 "chaincode_shim_request_duration",
                 "The time to answer a request of a chaincode, in seconds.",
@@ -49,6 +57,27 @@ impl ChaincodeMetrics {
                 "chaincode_shim_requests_received",
                 "Requests of chaincode that came in.",
                 &REQUEST[..3],
+            ),
+            // Ours; Fabric counts none of these.
+            streams: group.gauge(
+                "windlass_chaincode_streams",
+                "Streams of a chaincode that are registered now.",
+                &["chaincode"],
+            ),
+            streams_lost: group.counter(
+                "windlass_chaincode_streams_lost",
+                "Streams that ended unasked.",
+                &["chaincode"],
+            ),
+            restarts: group.counter(
+                "windlass_chaincode_restarts",
+                "Instances that were started or dialed again.",
+                &["chaincode"],
+            ),
+            repeats: group.counter(
+                "windlass_chaincode_repeats",
+                "Transactions that were run again because their stream was lost.",
+                &["chaincode"],
             ),
         }
     }
@@ -79,5 +108,22 @@ impl EngineMetrics for Metrics {
 
     fn execute_timeout(&self, id: &str) {
         self.chaincode.execute_timeouts.with_label_values(&[id]).inc();
+    }
+
+    fn streams(&self, id: &str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.chaincode.streams.with_label_values(&[id]).set(count);
+    }
+
+    fn stream_lost(&self, id: &str) {
+        self.chaincode.streams_lost.with_label_values(&[id]).inc();
+    }
+
+    fn restarted(&self, id: &str) {
+        self.chaincode.restarts.with_label_values(&[id]).inc();
+    }
+
+    fn retried(&self, id: &str) {
+        self.chaincode.repeats.with_label_values(&[id]).inc();
     }
 }

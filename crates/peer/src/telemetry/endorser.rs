@@ -39,7 +39,11 @@ impl EndorserMetrics {
                 "Instantiations or upgrades that failed.",
                 &CALL,
             ),
-            acl_failures: group.counter("endorser_proposal_acl_failures", "Proposals refused for want of rights.", &CALL),
+            acl_failures: group.counter(
+                "endorser_proposal_acl_failures",
+                "Proposals refused for want of rights.",
+                &CALL,
+            ),
             duration: group.seconds(
                 "endorser_proposal_duration",
                 "The time to process a proposal, in seconds.",

@@ -33,7 +33,10 @@ impl LedgerMetrics {
     pub(super) fn new(group: &Group<'_>) -> Self {
         let time = |name, help| group.seconds_in(name, help, &["channel"], &BLOCK_TIMES);
         Self {
-            processing_time: time("ledger_block_processing_time", "The time to validate and commit a block, in seconds."),
+            processing_time: time(
+                "ledger_block_processing_time",
+                "The time to validate and commit a block, in seconds.",
+            ),
             height: group.gauge("ledger_blockchain_height", "The height of the chain in blocks.", &["channel"]),
             storage_and_private_time: time(
                 "ledger_blockstorage_and_pvtdata_commit_time",
@@ -56,6 +59,11 @@ impl Metrics {
         let number = committed.block.header.as_ref().map_or(0, |header| header.number);
         self.ledger_height(channel, number + 1);
         self.ledger.processing_time.with_label_values(&[channel]).observe(duration.as_secs_f64());
+        // The private data lies in the same file as the block.
+        let stored = committed.stored.as_secs_f64();
+        self.ledger.storage_time.with_label_values(&[channel]).observe(stored);
+        self.ledger.storage_and_private_time.with_label_values(&[channel]).observe(stored);
+        self.ledger.state_time.with_label_values(&[channel]).observe(committed.applied.as_secs_f64());
         let entries = committed.block.data.iter().flat_map(|data| &data.data);
         for (entry, code) in entries.zip(&committed.codes) {
             let kind = Kind::of(entry);
@@ -67,17 +75,6 @@ impl Metrics {
     /// The height of a channel's chain; for channels found at start.
     pub fn ledger_height(&self, channel: &str, height: u64) {
         self.ledger.height.with_label_values(&[channel]).set(i64::try_from(height).unwrap_or(i64::MAX));
-    }
-
-    /// Storing a block took `duration`; its private data lies in the same file and is part of it.
-    pub fn block_stored(&self, channel: &str, duration: Duration) {
-        self.ledger.storage_time.with_label_values(&[channel]).observe(duration.as_secs_f64());
-        self.ledger.storage_and_private_time.with_label_values(&[channel]).observe(duration.as_secs_f64());
-    }
-
-    /// Applying a block to state, history and indexes took `duration`.
-    pub fn state_applied(&self, channel: &str, duration: Duration) {
-        self.ledger.state_time.with_label_values(&[channel]).observe(duration.as_secs_f64());
     }
 }
 

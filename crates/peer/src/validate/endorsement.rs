@@ -56,7 +56,14 @@ fn check_namespace<S: ChannelState>(
         let halt = Halt::UnknownPlugin { chaincode: namespace.to_owned(), plugin: info.plugin.clone() };
         return Err(Fault::Halt(halt));
     }
-    let mut endorsement = Endorsement { judge, namespace, chaincode: &info.parameter, endorsers, held: HashSet::new(), own_held: HashSet::new() };
+    let mut endorsement = Endorsement {
+        judge,
+        namespace,
+        chaincode: &info.parameter,
+        endorsers,
+        held: HashSet::new(),
+        own_held: HashSet::new(),
+    };
     if let Some(set) = set {
         endorsement.check_public(set)?;
         for collection in &set.collections {

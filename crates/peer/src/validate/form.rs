@@ -70,8 +70,8 @@ fn is_config(entry: &Bytes) -> bool {
 }
 
 fn check_entry(transaction: usize, raw: &Bytes) -> Result<(), FormError> {
-    let envelope = Spelled::parse(raw)
-        .map_err(|error| FormError::NotAnEnvelope { transaction, reason: error.to_string() })?;
+    let envelope =
+        Spelled::parse(raw).map_err(|error| FormError::NotAnEnvelope { transaction, reason: error.to_string() })?;
     if envelope.payload.is_empty() {
         return Err(FormError::NoPayload(transaction));
     }
@@ -217,7 +217,9 @@ mod tests {
 
     #[test]
     fn writes_base64() {
-        for (bytes, text) in [(&b""[..], ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (b"\xff\xfe\xfd", "//79")] {
+        for (bytes, text) in
+            [(&b""[..], ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (b"\xff\xfe\xfd", "//79")]
+        {
             assert_eq!(base64(bytes), text);
         }
     }

@@ -62,7 +62,10 @@ pub(super) fn open(entry: &Bytes, config: &ChannelConfig) -> Result<Opened, Faul
         }
         Kind::Config => Body::Config(payload.data),
         Kind::ConfigUpdate => {
-            return invalid(TxValidationCode::UnsupportedTxPayload, "configuration updates are for the ordering service");
+            return invalid(
+                TxValidationCode::UnsupportedTxPayload,
+                "configuration updates are for the ordering service",
+            );
         }
     };
     Ok(Opened { channel_header, body })
@@ -122,8 +125,7 @@ fn endorsed_action(header: &Header, data: &Bytes) -> Result<EndorsedAction, Faul
     check_signature_header(BAD, &part(BAD, "SignatureHeader", &action.header)?)?;
     let payload: ChaincodeActionPayload = part(BAD, "ChaincodeActionPayload", &action.payload)?;
     let Some(endorsed) = payload.action else { return invalid(BAD, "nil action") };
-    let response: ProposalResponsePayload =
-        part(BAD, "ProposalResponsePayload", &endorsed.proposal_response_payload)?;
+    let response: ProposalResponsePayload = part(BAD, "ProposalResponsePayload", &endorsed.proposal_response_payload)?;
     // The action's own header, not that of the envelope.
     let hash = sha256_of([
         header.channel_header.as_ref(),

@@ -1,10 +1,6 @@
 //! Application policies, each looked up and compiled once a block.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::Arc,
-};
+use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -16,7 +12,10 @@ use windlass_proto::{
     protos::{ApplicationPolicy, TxValidationCode, application_policy},
 };
 
-use super::{Fault, Halt, invalid, state::{ChannelState, NoCollection}};
+use super::{
+    Fault, Halt, invalid,
+    state::{ChannelState, NoCollection},
+};
 
 /// The policies that a block's transactions have needed so far.
 pub(super) struct Policies<'a, S> {
@@ -78,11 +77,7 @@ impl<'a, S: ChannelState> Policies<'a, S> {
     }
 
     /// Whether the endorsers satisfy a serialized signature policy.
-    pub(super) fn evaluate_signature_policy(
-        &self,
-        policy: &Bytes,
-        endorsers: &[Arc<Identity>],
-    ) -> Result<(), String> {
+    pub(super) fn evaluate_signature_policy(&self, policy: &Bytes, endorsers: &[Arc<Identity>]) -> Result<(), String> {
         self.judge(&self.signature.compiled(policy, Compiled::signature), endorsers)
     }
 

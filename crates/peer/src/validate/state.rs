@@ -64,7 +64,8 @@ impl ChannelState for LedgerState<'_> {
     }
 
     fn private_key_policy(&self, namespace: &str, collection: &str, key_hash: &[u8]) -> Result<Option<Bytes>, String> {
-        let record = self.committed.hashed_record(namespace, collection, key_hash).map_err(|error| error.to_string())?;
+        let record =
+            self.committed.hashed_record(namespace, collection, key_hash).map_err(|error| error.to_string())?;
         Ok(policy_of(record))
     }
 
@@ -76,7 +77,11 @@ impl ChannelState for LedgerState<'_> {
     fn collection_policy(&self, chaincode: &str, collection: &str) -> Result<Bytes, NoCollection> {
         self.lifecycle.collection_policy(self.config, chaincode, collection, &self.simulation()).map_err(|error| {
             let reason = error.to_string();
-            if error.is_invalid_transaction() { NoCollection::Undefined(reason) } else { NoCollection::Unreadable(reason) }
+            if error.is_invalid_transaction() {
+                NoCollection::Undefined(reason)
+            } else {
+                NoCollection::Unreadable(reason)
+            }
         })
     }
 }

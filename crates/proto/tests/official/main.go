@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	_ "github.com/hyperledger/fabric-protos-go-apiv2/common"
+	_ "github.com/hyperledger/fabric-protos-go-apiv2/discovery"
 	_ "github.com/hyperledger/fabric-protos-go-apiv2/gateway"
+	_ "github.com/hyperledger/fabric-protos-go-apiv2/gossip"
 	_ "github.com/hyperledger/fabric-protos-go-apiv2/ledger/queryresult"
 	_ "github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset"
 	_ "github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"

@@ -98,7 +98,29 @@ fn fill(text: &[u8], data: &Value) -> Result<String, String> {
     connection.insert("root_cert".into(), secret("root_cert", "RootCert")?.into());
     connection.insert("client_key".into(), secret("client_key", "ClientKey")?.into());
     connection.insert("client_cert".into(), secret("client_cert", "ClientCert")?.into());
+    keep_our_own(&fields, &mut connection, tls, data)?;
     Ok(Value::Object(connection).to_string())
+}
+
+/// What Fabric knows nothing of: more addresses, and files instead of PEM texts.
+fn keep_our_own(fields: &Fields, connection: &mut Map<String, Value>, tls: bool, data: &Value) -> Result<(), String> {
+    let unmarshal = |error| format!("Failed to unmarshal {error}");
+    if let Some(Value::Array(addresses)) = fields.get("addresses") {
+        let fill = |address: &Value| template::fill(address.as_str().unwrap_or_default(), "Addresses", data);
+        let addresses = addresses.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
+        connection.insert("addresses".into(), addresses.into());
+    }
+    for (key, field) in [
+        ("root_cert_file", "RootCertFile"),
+        ("client_key_file", "ClientKeyFile"),
+        ("client_cert_file", "ClientCertFile"),
+    ] {
+        let path = fields.text(key).map_err(unmarshal)?.unwrap_or_default();
+        if tls && !path.is_empty() {
+            connection.insert(key.into(), template::fill(&path, field, data)?.into());
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -116,6 +138,10 @@ mod tests {
             (
                 r#"{"address":"a:1","domain":"d","dial_timeout":5,"tls_required":true,"client_auth_required":true,"root_cert":"R","client_key":"K","client_cert":"C"}"#,
                 r#"{"address":"a:1","domain":"d","dial_timeout":5,"tls_required":true,"client_auth_required":true,"root_cert":"R","client_key":"K","client_cert":"C"}"#,
+            ),
+            (
+                r#"{"address":"a:1","addresses":["{{.peername}}:1"],"tls_required":true,"root_cert_file":"/r/{{.peername}}"}"#,
+                r#"{"address":"a:1","dial_timeout":"3s","tls_required":true,"client_auth_required":false,"root_cert":"","client_key":"","client_cert":"","addresses":["p0:1"],"root_cert_file":"/r/p0"}"#,
             ),
             (
                 r#"{"address":"a:1"}"#,

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     build::{
-        buildpacks::{PARENT, base64},
+        buildpacks::{PARENT, base64, environment},
         scratch::write_private,
         spawner::retrying_while_busy,
     },
@@ -54,6 +54,16 @@ impl Chaincode {
         })
     }
 
+    /// The chaincode's ID: that of its package.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// A home of its own, which goes away with it.
+    pub(super) fn home(&self) -> PathBuf {
+        self.folder.join("home")
+    }
+
     /// Makes this process the chaincode; returns only if that fails.
     pub(super) fn become_it(&self, mut command: Command) -> Result<(), String> {
         self.prepare(&mut command)?;
@@ -67,11 +77,11 @@ impl Chaincode {
     fn prepare(&self, command: &mut Command) -> Result<(), String> {
         let failed = |error| format!("cannot write to '{}': {error}", self.folder.display());
         for (name, _) in env::vars_os() {
-            if is_for_toolchains(&name.to_string_lossy()) {
+            if name == PARENT || environment::is_for_builds(&name.to_string_lossy()) {
                 command.env_remove(name);
             }
         }
-        let home = self.folder.join("home");
+        let home = self.home();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&home).map_err(failed)?;
         command
             .env("HOME", home)
@@ -96,23 +106,4 @@ impl Chaincode {
         }
         Ok(())
     }
-}
-
-/// Variables that helped to build, which may hold tokens of registries; none of a chaincode's business.
-fn is_for_toolchains(name: &str) -> bool {
-    const PREFIXES: [&str; 2] = ["npm_config_", "NPM_CONFIG_"];
-    const NAMES: [&str; 11] = [
-        "GOPATH",
-        "GOCACHE",
-        "GOMODCACHE",
-        "GOPROXY",
-        "GONOPROXY",
-        "GOPRIVATE",
-        "GOSUMDB",
-        "GONOSUMDB",
-        "GOFLAGS",
-        "GOTOOLCHAIN",
-        "GOROOT",
-    ];
-    name == PARENT || NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }

@@ -1,6 +1,6 @@
 //! The folders that a step is given.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use crate::{build::copy, package::json::Fields};
 
@@ -43,4 +43,73 @@ pub(super) fn keep_meta_inf(source: &Path, output: &Path) -> Result<(), String> 
 pub(super) fn release_indexes(output: &Path, release: &Path) -> Result<(), String> {
     let from = output.join("META-INF").join("statedb");
     if from.is_dir() { copy_into(&from, &release.join("statedb")) } else { Ok(()) }
+}
+
+/// Whether a path from metadata leads nowhere but below the folder that it is joined to.
+pub(super) fn stays_inside(path: &str) -> bool {
+    !path.starts_with('/') && !path.split('/').any(|part| part == "..")
+}
+
+/// Makes `to` hold what `from` holds, and nothing else; files that are the same already are left as they are, so that
+/// their times say when they changed.
+pub(super) fn mirror(from: &Path, to: &Path) -> Result<(), String> {
+    mirror_folder(from, to).map_err(|error| format!("cannot copy '{}' to '{}': {error}", from.display(), to.display()))
+}
+
+fn mirror_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(to)? {
+        let (kind, path, ours) =
+            entry.and_then(|entry| Ok((entry.file_type()?, entry.path(), from.join(entry.file_name()))))?;
+        let stays = if kind.is_dir() { ours.is_dir() } else { kind.is_file() && ours.is_file() };
+        if !stays {
+            if kind.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }?;
+        }
+    }
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (path, copy) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            mirror_folder(&path, &copy)?;
+        } else if !copy.is_file() || fs::read(&path)? != fs::read(&copy)? {
+            fs::copy(&path, &copy)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn mirrors_a_folder_and_leaves_what_is_the_same() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (from, to) = (root.path().join("from"), root.path().join("to"));
+        let write = |path: &Path, text: &str| {
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        };
+        write(&from.join("a/same"), "same");
+        write(&from.join("a/changed"), "new");
+        write(&from.join("b"), "a file now");
+        write(&to.join("a/same"), "same");
+        write(&to.join("a/changed"), "old");
+        write(&to.join("a/gone"), "");
+        write(&to.join("b/was/a/folder"), "");
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        for name in ["a/same", "a/changed"] {
+            let file = fs::File::options().write(true).open(to.join(name)).expect("a file");
+            file.set_modified(long_ago).expect("a file");
+        }
+        mirror(&from, &to).expect("a copy");
+        let read = |name: &str| fs::read_to_string(to.join(name)).ok();
+        assert_eq!((read("a/same").as_deref(), read("a/changed").as_deref()), (Some("same"), Some("new")));
+        assert_eq!((read("a/gone"), read("b").as_deref()), (None, Some("a file now")));
+        let time = |name: &str| fs::metadata(to.join(name)).and_then(|file| file.modified()).expect("a file");
+        assert_eq!(time("a/same"), long_ago);
+        assert_ne!(time("a/changed"), long_ago);
+    }
 }

@@ -36,7 +36,10 @@ pub(super) fn build(source: &Path, metadata: &Path, output: &Path) -> Result<(),
     let mut command = Command::new(go);
     command
         // A scratch folder inside somebody's checkout has no version worth stamping.
-        .args(["build", "-buildvcs=false", "-trimpath", "-o"])
+        .args(["build", "-buildvcs=false", "-trimpath"])
+        // What Go downloads is read-only otherwise, and could not be removed with its home.
+        .args(home.temporary().map(|_| "-modcacherw"))
+        .arg("-o")
         .arg(&program)
         .arg(&target.package)
         .current_dir(&target.folder);
@@ -80,7 +83,7 @@ fn target(source: &Path, path: &str) -> Result<Target, String> {
         }
     }
     let inner = below.join(path);
-    if !path.is_empty() && stays_inside(path) && inner.is_dir() {
+    if !path.is_empty() && folders::stays_inside(path) && inner.is_dir() {
         return Ok(if inner.join("go.mod").is_file() {
             Target { folder: inner, package: ".".to_owned(), gopath: None }
         } else {
@@ -94,13 +97,9 @@ fn package(folder: &Path, path: &str) -> String {
     let relative = path.strip_prefix("./").unwrap_or(path);
     match relative {
         "" | "." => ".".to_owned(),
-        relative if stays_inside(relative) && folder.join(relative).is_dir() => format!("./{relative}"),
+        relative if folders::stays_inside(relative) && folder.join(relative).is_dir() => format!("./{relative}"),
         _ => path.to_owned(),
     }
-}
-
-fn stays_inside(path: &str) -> bool {
-    !path.starts_with('/') && !path.split('/').any(|part| part == "..")
 }
 
 #[cfg(test)]

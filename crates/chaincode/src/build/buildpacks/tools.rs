@@ -9,6 +9,8 @@ use std::{
 use rustix::fs::{Access, access};
 use tempfile::TempDir;
 
+use crate::build::scratch::private;
+
 /// A program on `PATH`, or an error that says what was looked for, where, and what to do.
 pub(super) fn find(program: &str, hint: &str) -> Result<PathBuf, String> {
     let path = env::var_os("PATH").unwrap_or_default();
@@ -30,8 +32,13 @@ impl Home {
         if env::var_os("HOME").is_some_and(|home| Path::new(&home).is_absolute()) {
             return Ok(Self(None));
         }
-        let folder = tempfile::Builder::new().prefix("fabric-home").tempdir();
+        let folder = private("fabric-home").tempdir();
         folder.map(|folder| Self(Some(folder))).map_err(|error| format!("cannot make a temporary folder: {error}"))
+    }
+
+    /// The fresh one, if that it is; it will be removed.
+    pub(super) fn temporary(&self) -> Option<&Path> {
+        self.0.as_ref().map(TempDir::path)
     }
 
     /// Gives it to a tool.

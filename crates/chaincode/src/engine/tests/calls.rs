@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use prost::Message;
 use windlass_proto::protos::{
-    ChaincodeId, ChaincodeInput, ChaincodeMessage, ChaincodeSpec, GetState, PutState, Response,
-    chaincode_message::Type,
+    ChaincodeId, ChaincodeInput, ChaincodeMessage, ChaincodeSpec, GetState, PutState, Response, chaincode_message::Type,
 };
 
 use super::{
@@ -124,7 +123,10 @@ async fn recursion_is_refused_and_so_is_whatever_cannot_be_called() {
         ("cc", "execute failed: error sending: txid: tx(ch) exists"),
         // Two names of one package share the stream.
         ("alias", "execute failed: error sending: txid: tx(ch) exists"),
-        ("ghost", "execute failed: invalid invocation: [channel ch] failed to get chaincode container info for ghost: chaincode ghost not found"),
+        (
+            "ghost",
+            "execute failed: invalid invocation: [channel ch] failed to get chaincode container info for ghost: chaincode ghost not found",
+        ),
         ("cc/nowhere", "failed to find ledger for channel: nowhere"),
         ("cc/closed", "peer/ChaincodeToChaincode is refused on closed"),
     ] {
@@ -183,8 +185,12 @@ async fn a_call_without_proposal_goes_nowhere_but_to_system_chaincode() {
 }
 
 #[tokio::test]
-async fn the_callee_has_a_time_limit_of_its_own_and_its_stream_may_end() {
-    let harness = Harness::with(|config| config.execute_timeout = Duration::from_millis(400)).await;
+async fn without_repetition_the_callers_chaincode_learns_that_the_callees_stream_ended() {
+    let harness = Harness::with(|config| {
+        config.execute_timeout = Duration::from_millis(400);
+        config.settings.all.retries = Some(0);
+    })
+    .await;
     let mut caller = harness.bring_up("cc").await;
     let mut callee = harness.bring_up("callee").await;
     let executed = harness.call("cc", "tx");

@@ -85,7 +85,9 @@ async fn unknown_types_and_a_second_register_end_a_ready_stream() {
              ready state"
         )
     };
-    for (number, name) in [(Type::Register as i32, "REGISTER"), (Type::Ready as i32, "READY"), (0, "UNDEFINED"), (12, "12"), (99, "99")] {
+    for (number, name) in
+        [(Type::Register as i32, "REGISTER"), (Type::Ready as i32, "READY"), (0, "UNDEFINED"), (12, "12"), (99, "99")]
+    {
         let (_harness, mut wire) = Harness::serving().await;
         let message = ChaincodeMessage { r#type: number, txid: String::from("t"), ..Default::default() };
         wire.send_message(message).await;
@@ -156,6 +158,30 @@ async fn a_wrong_id_fails_the_waiting_launch_at_once_with_both_names() {
 }
 
 #[tokio::test]
+async fn without_tls_a_stranger_is_taken_for_the_only_chaincode_that_is_waited_for() {
+    let harness = Harness::start().await;
+    for name in ["cc", "two"] {
+        harness.define(name);
+    }
+    let launches = [harness.launch("cc:1"), harness.launch("two:1")];
+    let _lives = [harness.run().await.keep(), harness.run().await.keep()];
+    // Either could be meant: nobody is blamed.
+    let mut stranger = harness.dial().await;
+    stranger.say_register("typo:1").await;
+    stranger.hears_nothing().await;
+    let mut wire = harness.dial().await;
+    wire.register("two:1").await;
+    until("two serves", || harness.engine.status()[1].state == ChaincodeState::Serving).await;
+    let [cc, two] = launches;
+    two.await.expect("no panic").expect("launched");
+
+    stranger.say_register("typo:1").await;
+    let error = cc.await.expect("no panic").expect_err("refused").to_string();
+    assert!(error.contains("'cc:1'") && error.contains("'typo:1'"), "{error}");
+    stranger.hears_nothing().await;
+}
+
+#[tokio::test]
 async fn with_tls_the_first_message_must_register() {
     let harness = Harness::with(|config| config.tls = true).await;
     harness.define("cc");
@@ -191,7 +217,9 @@ async fn a_certificate_nobody_was_given_is_not_in_the_registry() {
     wire.say_register("cc:1").await;
     let end = wire.end().await;
     let text = end.message();
-    assert!(text.starts_with("Chaincode cc:1 with given certificate hash [") && text.ends_with("] not found in registry"));
+    assert!(
+        text.starts_with("Chaincode cc:1 with given certificate hash [") && text.ends_with("] not found in registry")
+    );
 }
 
 #[tokio::test]

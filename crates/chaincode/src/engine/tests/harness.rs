@@ -1,11 +1,6 @@
 //! An engine with everything around it under the test's control.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -31,7 +26,7 @@ use crate::{
         Engine, EngineConfig, EngineMetrics, ExecuteError, Executed, LaunchError, ResolveError, Resolved,
         resolve::Definitions,
     },
-    launch::source::{Artifact, Running, Source},
+    launch::source::{Artifact, Output, Running, Source},
     simulation::Simulation,
     system::{SystemCall, SystemChaincode, success},
     transaction::Transaction,
@@ -68,15 +63,14 @@ impl Harness {
         adjust(&mut config);
 
         let (runs_in, runs) = mpsc::channel(16);
-        let source = Arc::new(TestSource { artifacts: Mutex::default(), builds: Mutex::default(), runs: runs_in });
+        let source = Arc::new(TestSource { artifacts: Arc::default(), builds: Mutex::default(), runs: runs_in });
         let definitions = Arc::new(TestDefinitions::default());
         let channels = Arc::new(TestChannels::default());
         channels.configs.lock().insert(CHANNEL.to_owned(), channel_config(CHANNEL, &["V2_5"]));
         let metrics = Arc::new(Recorded::default());
         let tls = config.tls;
-        let engine =
-            Engine::assemble(config, source.clone(), definitions.clone(), channels.clone(), metrics.clone())
-                .expect("an engine");
+        let engine = Engine::assemble(config, source.clone(), definitions.clone(), channels.clone(), metrics.clone())
+            .expect("an engine");
         let tls = tls.then(|| {
             let certificate = engine.server_certificate("localhost").expect("a certificate");
             let clients = ClientAuthentication::Require(vec![certificate.client_root_pem]);
@@ -212,11 +206,17 @@ impl Definitions for TestDefinitions {
         let found = self.0.lock().get(&(channel.to_owned(), name.to_owned())).cloned();
         found.ok_or_else(|| ResolveError(format!("chaincode {name} not found")))
     }
+
+    fn names(&self, id: &str) -> Vec<String> {
+        let definitions = self.0.lock();
+        let named = definitions.iter().filter(|(_, resolved)| resolved.chaincode_id == id);
+        named.map(|((_, name), _)| name.clone()).collect()
+    }
 }
 
 /// Builds that the test describes.
 pub(super) struct TestSource {
-    artifacts: Mutex<BTreeMap<String, Result<Kind, String>>>,
+    artifacts: Arc<Mutex<BTreeMap<String, Result<Kind, String>>>>,
     /// How often something was built.
     pub(super) builds: Mutex<usize>,
     runs: mpsc::Sender<Run>,
@@ -257,32 +257,42 @@ impl Source for TestSource {
             *self.builds.lock() += 1;
             let missing = || Err(format!("chaincode install package '{id}' not found"));
             let kind = self.artifacts.lock().get(id).cloned().unwrap_or_else(missing)?;
-            Ok(Arc::new(TestArtifact { kind, runs: self.runs.clone() }) as Arc<dyn Artifact>)
+            let artifact =
+                TestArtifact { id: id.to_owned(), kind, all: self.artifacts.clone(), runs: self.runs.clone() };
+            Ok(Arc::new(artifact) as Arc<dyn Artifact>)
         }
         .boxed()
     }
 }
 
 struct TestArtifact {
+    id: String,
     kind: Kind,
+    /// Where it serves is read anew each time, as from a disk.
+    all: Arc<Mutex<BTreeMap<String, Result<Kind, String>>>>,
     runs: mpsc::Sender<Run>,
 }
 
 impl Artifact for TestArtifact {
     fn connection(&self) -> Result<Option<Connection>, String> {
-        match &self.kind {
+        let now = self.all.lock().get(&self.id).cloned();
+        match now.and_then(Result::ok).as_ref().unwrap_or(&self.kind) {
             Kind::Serves(connection) => connection.clone().map(Some),
             Kind::Runs | Kind::Unrunnable(_) => Ok(None),
         }
     }
 
-    fn run(&self, metadata: &RunMetadata) -> Result<Box<dyn Running>, String> {
+    fn builder(&self) -> String {
+        String::from("test")
+    }
+
+    fn run(&self, metadata: &RunMetadata, environment: &BTreeMap<String, String>) -> Result<Box<dyn Running>, String> {
         if let Kind::Unrunnable(error) = &self.kind {
             return Err(error.clone());
         }
         let (exit, exited) = oneshot::channel();
         let (life, alive) = watch::channel(Life::Running);
-        let run = Run { metadata: metadata.clone(), exit: Some(exit), life: alive };
+        let run = Run { metadata: metadata.clone(), environment: environment.clone(), exit: Some(exit), life: alive };
         self.runs.try_send(run).expect("the test takes what is run");
         Ok(Box::new(TestProcess { exited: Some(exited), life }))
     }
@@ -299,6 +309,7 @@ pub(super) enum Life {
 /// A chaincode that the engine runs, in the test's hands.
 pub(super) struct Run {
     pub(super) metadata: RunMetadata,
+    pub(super) environment: BTreeMap<String, String>,
     exit: Option<oneshot::Sender<ExitOutcome>>,
     life: watch::Receiver<Life>,
 }
@@ -340,8 +351,12 @@ impl Running for TestProcess {
         std::future::ready(()).boxed()
     }
 
-    fn output_tail(&self) -> Vec<String> {
-        vec![String::from("last words")]
+    fn place(&self) -> String {
+        String::from("process 1")
+    }
+
+    fn output(&self) -> Output {
+        Output::new(|| vec![String::from("last words")])
     }
 }
 
@@ -394,6 +409,18 @@ impl EngineMetrics for Recorded {
 
     fn execute_timeout(&self, id: &str) {
         self.note(format!("execute timeout {id}"));
+    }
+
+    fn stream_lost(&self, id: &str) {
+        self.note(format!("lost {id}"));
+    }
+
+    fn restarted(&self, id: &str) {
+        self.note(format!("restarted {id}"));
+    }
+
+    fn retried(&self, id: &str) {
+        self.note(format!("retried {id}"));
     }
 }
 

@@ -166,10 +166,15 @@ async fn dropping_the_engine_kills_what_it_ran() {
     let mut wire = harness.dial().await;
     wire.register("cc:1").await;
     launch.await.expect("no panic").expect("launched");
+    harness.define("starting");
+    let launch = harness.launch("starting:1");
+    let mut starting = harness.run().await.keep();
+    launch.abort();
     drop(harness);
     wire.ended().await;
-    drop(wire);
     becomes(&mut life, Life::Killed).await;
+    let ended = timeout(PATIENCE, starting.wait_for(|life| *life != Life::Running)).await;
+    assert!(ended.is_ok(), "the launch goes on");
 }
 
 #[tokio::test]

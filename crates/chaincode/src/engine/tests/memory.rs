@@ -133,7 +133,13 @@ impl Simulation for Memory {
         Ok(self.rows(self.select(namespace, start, end)))
     }
 
-    fn range_page(&self, namespace: &str, start: &str, end: &str, page_size: u32) -> SimulationResult<(Vec<Kv>, String)> {
+    fn range_page(
+        &self,
+        namespace: &str,
+        start: &str,
+        end: &str,
+        page_size: u32,
+    ) -> SimulationResult<(Vec<Kv>, String)> {
         let mut rows = self.select(namespace, start, end);
         let rest = rows.split_off(rows.len().min(page_size as usize));
         Ok((rows, rest.first().map(|row| row.key.clone()).unwrap_or_default()))

@@ -41,7 +41,8 @@ async fn channels_without_the_capability_refuse() {
     let (harness, mut wire) = Harness::serving().await;
     let _executed = harness.call("cc", "tx");
     let call = wire.call(Type::Transaction).await;
-    let set = |names: &[&str]| harness.channels.configs.lock().insert(CHANNEL.to_owned(), channel_config(CHANNEL, names));
+    let set =
+        |names: &[&str]| harness.channels.configs.lock().insert(CHANNEL.to_owned(), channel_config(CHANNEL, names));
     let purge = GetState { key: "k".into(), collection: "c".into() };
 
     set(&["V1_2"]);

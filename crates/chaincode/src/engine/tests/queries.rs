@@ -9,11 +9,7 @@ use windlass_proto::{
     queryresult::{KeyModification, Kv},
 };
 
-use super::{
-    harness::Harness,
-    memory::Memory,
-    wire::Wire,
-};
+use super::{harness::Harness, memory::Memory, wire::Wire};
 
 async fn query(wire: &mut Wire, call: &ChaincodeMessage, kind: Type, request: &impl Message) -> QueryResponse {
     QueryResponse::decode(wire.get(call, kind, request).await).expect("a query response")

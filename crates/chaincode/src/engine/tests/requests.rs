@@ -78,8 +78,16 @@ async fn refusals_have_their_exact_texts() {
             "collection config not defined for chaincode [cc], pass the collection configuration upon chaincode \
              definition/instantiation",
         ),
-        (Type::PutState, PutState { key: key.clone(), collection: collection.clone(), ..Default::default() }.encode_to_vec(), unknown),
-        (Type::GetStateMultiple, GetStateMultiple { collection: collection.clone(), ..Default::default() }.encode_to_vec(), unknown),
+        (
+            Type::PutState,
+            PutState { key: key.clone(), collection: collection.clone(), ..Default::default() }.encode_to_vec(),
+            unknown,
+        ),
+        (
+            Type::GetStateMultiple,
+            GetStateMultiple { collection: collection.clone(), ..Default::default() }.encode_to_vec(),
+            unknown,
+        ),
         (Type::GetStateMetadata, private("k").encode_to_vec(), unknown),
         (Type::PutStateMetadata, PutStateMetadata { key, collection, metadata: None }.encode_to_vec(), unknown),
     ] {

@@ -18,7 +18,13 @@ use crate::{
 };
 
 fn at(address: &str) -> Connection {
-    Connection { address: address.to_owned(), domain: None, dial_timeout: Duration::from_secs(3), tls: None }
+    Connection {
+        address: address.to_owned(),
+        addresses: Vec::new(),
+        domain: None,
+        dial_timeout: Duration::from_secs(3),
+        tls: None,
+    }
 }
 
 async fn failure(harness: &Harness, connection: Connection) -> String {
@@ -45,6 +51,7 @@ impl Pki {
                 organizational_unit: None,
                 subject_alternative_names: &[name],
                 usage,
+                validity: None,
             };
             let (certificate, key) = authority.issue(&request).expect("a certificate");
             (certificate, key.to_pkcs8_pem())
@@ -113,7 +120,10 @@ async fn a_domain_replaces_the_name_to_verify() {
     let address = served.address.replace("localhost", "127.0.0.1");
     let tls = Some(ConnectionTls { root_cert: pki.root.clone(), client: None });
     let error = failure(&harness, Connection { tls: tls.clone(), ..at(&address) }).await;
-    assert!(error.starts_with(&format!("{CANNOT}{address}: failed to create new connection: context deadline exceeded\n")), "{error}");
+    assert!(
+        error.starts_with(&format!("{CANNOT}{address}: failed to create new connection: context deadline exceeded\n")),
+        "{error}"
+    );
     harness.source.serves("cc:1", Connection { tls, domain: Some(String::from("localhost")), ..at(&address) });
     let launch = harness.launch("cc:1");
     let mut wire = served.wire().await;

@@ -14,10 +14,7 @@ use super::{
     memory::Memory,
     wire::{text, until},
 };
-use crate::{
-    engine::resolve::INIT_KEY,
-    transaction::Transaction,
-};
+use crate::{engine::resolve::INIT_KEY, transaction::Transaction};
 
 fn init() -> ChaincodeInput {
     ChaincodeInput { is_init: true, ..Default::default() }
@@ -186,7 +183,10 @@ async fn init_must_come_first_and_only_once() {
     let error = harness.call_on(ledger.clone(), "fresh", "t1", ChaincodeInput::default());
     assert_eq!(
         error.await.expect("no panic").expect_err("too early").to_string(),
-        failed("t1", "invalid invocation: chaincode 'fresh' has not been initialized for this version, must call as init first")
+        failed(
+            "t1",
+            "invalid invocation: chaincode 'fresh' has not been initialized for this version, must call as init first"
+        )
     );
 
     let executed = harness.call_on(ledger.clone(), "fresh", "t2", init());
@@ -220,7 +220,8 @@ async fn init_must_come_first_and_only_once() {
 async fn an_undefined_chaincode_is_refused_before_anything_runs() {
     let harness = Harness::start().await;
     let error = harness.call("ghost", "tx").await.expect("no panic").expect_err("undefined");
-    let text = "invalid invocation: [channel ch] failed to get chaincode container info for ghost: chaincode ghost not found";
+    let text =
+        "invalid invocation: [channel ch] failed to get chaincode container info for ghost: chaincode ghost not found";
     assert_eq!(error.to_string(), failed("tx", text));
     assert_eq!(*harness.source.builds.lock(), 0);
 }
@@ -301,9 +302,8 @@ async fn carries_values_far_beyond_four_mebibytes() {
 async fn many_transactions_share_one_stream() {
     let (harness, mut wire) = Harness::serving().await;
     let ledger = Memory::with([("cc", "k", "v")]);
-    let calls: Vec<_> = (0..64)
-        .map(|n| harness.call_on(ledger.clone(), "cc", &format!("t{n}"), ChaincodeInput::default()))
-        .collect();
+    let calls: Vec<_> =
+        (0..64).map(|n| harness.call_on(ledger.clone(), "cc", &format!("t{n}"), ChaincodeInput::default())).collect();
     let mut open = Vec::new();
     for _ in &calls {
         open.push(wire.call(Type::Transaction).await);

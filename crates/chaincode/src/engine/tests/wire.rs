@@ -12,6 +12,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, transport::Server};
 use windlass_proto::protos::{
     self, ChaincodeId, ChaincodeMessage,
@@ -84,7 +85,12 @@ impl Wire {
     }
 
     /// Asks for something and returns the answer, after checking its addresses.
-    pub(super) async fn ask(&mut self, call: &ChaincodeMessage, kind: Type, request: &impl Message) -> ChaincodeMessage {
+    pub(super) async fn ask(
+        &mut self,
+        call: &ChaincodeMessage,
+        kind: Type,
+        request: &impl Message,
+    ) -> ChaincodeMessage {
         self.reply(call, kind, request.encode_to_vec()).await;
         let answer = self.next().await;
         assert_eq!((&answer.txid, &answer.channel_id), (&call.txid, &call.channel_id));
@@ -115,6 +121,11 @@ impl Wire {
     pub(super) async fn next(&mut self) -> ChaincodeMessage {
         let next = timeout(PATIENCE, self.inbound.next()).await.expect("the peer says something");
         next.expect("the stream is open").expect("a message")
+    }
+
+    /// The next message, or `None` when the stream has ended.
+    pub(super) async fn try_next(&mut self) -> Option<ChaincodeMessage> {
+        self.inbound.next().await.and_then(Result::ok)
     }
 
     /// The next call.
@@ -161,6 +172,7 @@ pub(super) struct Served {
     pub(super) address: String,
     wires: mpsc::Receiver<Wire>,
     server: JoinHandle<()>,
+    closing: CancellationToken,
 }
 
 struct Service(mpsc::Sender<Wire>);
@@ -182,16 +194,40 @@ impl Chaincode for Service {
 
 impl Served {
     pub(super) async fn start(tls: Option<ServerTls>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::at("127.0.0.1:0", tls).await
+    }
+
+    pub(super) async fn at(address: &str, tls: Option<ServerTls>) -> Self {
+        let address = address.replace("localhost", "127.0.0.1");
+        let listener = loop {
+            match TcpListener::bind(&address).await {
+                Ok(listener) => break listener,
+                // Whoever listened before has not let go yet.
+                Err(_) => sleep(Duration::from_millis(5)).await,
+            }
+        };
         let address = format!("localhost:{}", listener.local_addr().expect("bound").port());
         let (wires_in, wires) = mpsc::channel(4);
+        let closing = CancellationToken::new();
+        let closed = closing.clone().cancelled_owned();
         let tls = tls.map(|tls| tls.config().expect("TLS material"));
         let service = ChaincodeServer::new(Service(wires_in)).max_decoding_message_size(MAX_MESSAGE_SIZE);
         let server = tokio::spawn(async move {
-            let served = Server::builder().add_service(service).serve_with_incoming(incoming(listener, tls)).await;
-            served.expect("serves until it is dropped");
+            let served =
+                Server::builder().add_service(service).serve_with_incoming_shutdown(incoming(listener, tls), closed);
+            served.await.expect("serves until it is dropped");
         });
-        Self { address, wires, server }
+        Self { address, wires, server, closing }
+    }
+
+    /// Listens no more, and says goodbye on every connection.
+    pub(super) fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// The next stream that a peer opens, whenever.
+    pub(super) async fn next_wire(&mut self) -> Wire {
+        self.wires.recv().await.expect("the server runs")
     }
 
     /// The next stream that a peer opens.

@@ -20,7 +20,8 @@ pub(super) struct File {
 }
 
 /// Folders that are made from the others, or that belong to a tool.
-const SKIPPED: [&str; 8] = ["node_modules", ".git", ".hg", ".svn", ".windlass", ".idea", ".vscode", ".DS_Store"];
+const SKIPPED: [&str; 9] =
+    ["node_modules", ".git", ".hg", ".svn", ".windlass", ".idea", ".vscode", ".DS_Store", ".gradle"];
 
 /// The files below `folder`, sorted by name. Symbolic links to files inside it count as those files.
 pub(super) fn collect(folder: &Path) -> Result<Vec<File>, CreateError> {
@@ -54,8 +55,14 @@ pub(super) fn is_executable(path: &Path) -> io::Result<bool> {
 }
 
 fn is_skipped(name: &OsStr, path: &Path) -> bool {
-    // `target` is Cargo's only if Cargo marked it; it may well be a Go package.
-    SKIPPED.iter().any(|skipped| name == *skipped) || name == "target" && path.join("CACHEDIR.TAG").exists()
+    let has_beside = |file: &str| path.with_file_name(file).is_file();
+    // These names may well be those of Go packages, unless there is a sign of the tool that makes them.
+    let is_made = match name.to_str() {
+        Some("target") => path.join("CACHEDIR.TAG").exists() || has_beside("pom.xml"),
+        Some("build") => has_beside("build.gradle") || has_beside("build.gradle.kts"),
+        _ => false,
+    };
+    is_made || SKIPPED.iter().any(|skipped| name == *skipped)
 }
 
 fn file(name: PathBuf, path: PathBuf) -> Result<File, CreateError> {

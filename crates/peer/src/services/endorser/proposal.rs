@@ -2,17 +2,18 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use windlass_identity::policy::SignedData;
+use windlass_identity::{Certificate, policy::SignedData};
 use windlass_proto::{
     Bytes,
     common::{ChannelHeader, Header, HeaderType, SignatureHeader},
     envelope::{UnpackedProposal, decode},
+    msp::SerializedIdentity,
     protos::{Proposal, SignedProposal},
     txid::transaction_id,
 };
 
 use super::Refused;
-use crate::{acl::Acl, channel::Channel, telemetry::Metrics};
+use crate::{acl::Acl, channel::Channel, config, telemetry::Metrics};
 
 /// The checks, with what they need.
 pub(super) struct Checks<'a> {
@@ -29,8 +30,10 @@ impl Checks<'_> {
             // Malformed headers get their own text from the next step.
             return Ok(());
         };
-        if let Ok(identity) = self.acl.local().deserialize(&signature_header.creator)
-            && identity.expires_at() < SystemTime::now()
+        // Whose identity it is does not matter yet, nor whether it is one.
+        if let Ok(creator) = decode::<SerializedIdentity>("SerializedIdentity", &signature_header.creator)
+            && let Ok(certificate) = Certificate::from_pem(&creator.id_bytes)
+            && certificate.expires_at() < SystemTime::now()
         {
             return Err(Refused("proposal client identity expired".to_owned()));
         }
@@ -43,7 +46,7 @@ impl Checks<'_> {
                 "request unauthorized due to incorrect timestamp {}, peer time {}, peer.authentication.timewindow {}",
                 rfc3339(then),
                 rfc3339(now),
-                go_duration(self.time_window)
+                config::format_duration(self.time_window)
             )));
         }
         Ok(())
@@ -145,31 +148,49 @@ fn headers(signed: &SignedProposal) -> Result<(ChannelHeader, SignatureHeader), 
     Ok((decode("ChannelHeader", &header.channel_header)?, decode("SignatureHeader", &header.signature_header)?))
 }
 
+/// In whole seconds, as Go has it. A client may send any timestamp, also one that no calendar reaches.
 fn rfc3339(time: SystemTime) -> String {
-    time::OffsetDateTime::from(time)
-        .format(&time::format_description::well_known::Rfc3339)
-        .unwrap_or_else(|_| "out of range".to_owned())
-}
-
-/// A duration as Go prints it, such as `15m0s`.
-fn go_duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{seconds}s"),
-        (0, _) => format!("{minutes}m{seconds}s"),
-        _ => format!("{hours}h{minutes}m{seconds}s"),
-    }
+    let seconds = match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()),
+        Err(before) => i64::try_from(before.duration().as_secs()).map(i64::wrapping_neg),
+    };
+    seconds
+        .ok()
+        .and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok())
+        .and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok())
+        .unwrap_or_else(|| "out of range".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use prost_types::Timestamp;
+
     use super::*;
+    use crate::testing::World;
 
     #[test]
-    fn prints_durations_as_go_does() {
-        for (seconds, text) in [(900, "15m0s"), (5, "5s"), (3661, "1h1m1s")] {
-            assert_eq!(go_duration(Duration::from_secs(seconds)), text);
+    fn turns_away_timestamps_outside_the_window_however_far() {
+        let world = World::new();
+        let acl = Acl::new(std::sync::Arc::new(world.local_msp()), "Org1MSP");
+        let metrics = Metrics::new("1");
+        let checks = Checks { acl: &acl, metrics: &metrics, time_window: Duration::from_secs(900) };
+        for (seconds, shown) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-86_400, "1969-12-31T00:00:00Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z"),
+            (253_402_300_800, "out of range"),
+            (i64::MAX / 2, "out of range"),
+            (i64::MIN / 2, "out of range"),
+        ] {
+            let now = Timestamp { seconds, nanos: 0 };
+            let call = windlass_proto::envelope::Call::default();
+            let (proposal_bytes, _) =
+                windlass_proto::envelope::build_proposal(&call, world.user1.serialized(), b"n", now);
+            let signed = SignedProposal { proposal_bytes, signature: Bytes::new() };
+            let Refused(text) = checks.filter(&signed).expect_err("refused");
+            let expected = format!("request unauthorized due to incorrect timestamp {shown}, peer time ");
+            assert!(text.starts_with(&expected), "{text}");
+            assert!(text.ends_with("Z, peer.authentication.timewindow 15m0s"), "{text}");
         }
     }
 }

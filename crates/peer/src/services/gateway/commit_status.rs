@@ -32,7 +32,7 @@ impl Gateway {
         self.parts
             .acl
             .check_signed("gateway/CommitStatus", config.as_deref(), &data)
-            .map_err(|error| Status::permission_denied(error.to_string()))?;
+            .map_err(|error| Status::permission_denied(error.on_channel(&request.channel_id).to_string()))?;
         let channel =
             channel.ok_or_else(|| Status::aborted(format!("channel does not exist: {}", request.channel_id)))?;
         // Only the client's own deadline, or its hanging up, ends the wait.

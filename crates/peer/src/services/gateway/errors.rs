@@ -6,6 +6,10 @@ use windlass_proto::{Bytes, gateway::ErrorDetail, protos::ProposalResponse};
 
 use crate::services::endorser::Refused;
 
+/// How the simulation ends when the chaincode has gone.
+// Fabric: endorsement-and-gateway §2 "Simulation errors"
+const STREAM_TERMINATED: &str = "chaincode stream terminated";
+
 /// What an endorser's failure means for the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EndpointError {
@@ -13,15 +17,45 @@ pub(super) struct EndpointError {
     pub(super) message: String,
     /// Whether another endpoint might do better.
     pub(super) retry: bool,
+    /// Whether the connection is of no more use.
+    pub(super) drop: bool,
+    /// Whether nothing came in time.
+    pub(super) timeout: bool,
+}
+
+/// An endorser that gave no response.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    /// This peer itself refused the proposal.
+    Refused(Refused),
+    /// Another peer refused, or cannot be reached; the two are not told apart.
+    Status(Box<Status>),
+    /// Nothing came in time.
+    Timeout,
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
 }
 
 /// The response of an endorser that is worth going on with.
 // Fabric: endorsement-and-gateway §7 "Endpoint error classification"
-pub(super) fn classify(outcome: Result<ProposalResponse, Refused>) -> Result<ProposalResponse, EndpointError> {
-    let answer = outcome.map_err(|Refused(message)| EndpointError {
-        code: Code::FailedPrecondition,
-        message,
-        retry: false,
+pub(super) fn classify(outcome: Result<ProposalResponse, Failure>) -> Result<ProposalResponse, EndpointError> {
+    let unavailable =
+        |message: String| EndpointError { code: Code::Unavailable, message, retry: true, drop: true, timeout: false };
+    let answer = outcome.map_err(|failure| match failure {
+        Failure::Refused(Refused(message)) => {
+            EndpointError { code: Code::FailedPrecondition, message, retry: false, drop: false, timeout: false }
+        }
+        Failure::Status(status) => {
+            unavailable(format!("rpc error: code = {:?} desc = {}", status.code(), status.message()))
+        }
+        Failure::Timeout => EndpointError {
+            timeout: true,
+            ..unavailable("rpc error: code = DeadlineExceeded desc = context deadline exceeded".to_owned())
+        },
     })?;
     let (status, message) = match &answer.response {
         Some(response) => (response.status, response.message.clone()),
@@ -29,11 +63,16 @@ pub(super) fn classify(outcome: Result<ProposalResponse, Refused>) -> Result<Pro
     };
     match status {
         200..400 => Ok(answer),
-        500 if answer.payload.is_empty() => Err(EndpointError { code: Code::Aborted, message, retry: true }),
+        500 if answer.payload.is_empty() => {
+            let drop = message.ends_with(STREAM_TERMINATED);
+            Err(EndpointError { code: Code::Aborted, message, retry: true, drop, timeout: false })
+        }
         _ => Err(EndpointError {
             code: Code::Unknown,
             message: format!("chaincode response {status}, {message}"),
             retry: false,
+            drop: false,
+            timeout: false,
         }),
     }
 }
@@ -60,23 +99,36 @@ mod tests {
     use super::*;
     use windlass_proto::protos::Response;
 
-    fn answer(status: i32, payload: &'static [u8]) -> Result<ProposalResponse, Refused> {
-        let response = Response { status, message: "because".into(), payload: Bytes::new() };
+    fn answer(status: i32, message: &str, payload: &'static [u8]) -> Result<ProposalResponse, Failure> {
+        let response = Response { status, message: message.into(), payload: Bytes::new() };
         Ok(ProposalResponse { response: Some(response), payload: payload.into(), ..Default::default() })
     }
 
     #[test]
     fn tells_a_peer_that_failed_from_a_chaincode_that_refused() {
-        let peer = classify(answer(500, b"")).expect_err("no payload");
-        assert_eq!((peer.code, peer.message.as_str(), peer.retry), (Code::Aborted, "because", true));
+        let peer = classify(answer(500, "because", b"")).expect_err("no payload");
+        assert_eq!((peer.code, peer.message.as_str(), peer.retry, peer.drop), (Code::Aborted, "because", true, false));
         for status in [500, 400, 404, 0] {
-            let chaincode = classify(answer(status, b"results")).expect_err("refused");
+            let chaincode = classify(answer(status, "because", b"results")).expect_err("refused");
             assert_eq!(chaincode.code, Code::Unknown);
             assert_eq!(chaincode.message, format!("chaincode response {status}, because"));
         }
-        assert!(classify(answer(399, b"")).is_ok());
-        let refused = classify(Err(Refused("bad".into()))).expect_err("refused");
+        assert!(classify(answer(399, "", b"")).is_ok());
+        let refused = classify(Err(Refused("bad".into()).into())).expect_err("refused");
         assert_eq!((refused.code, refused.retry), (Code::FailedPrecondition, false));
+    }
+
+    #[test]
+    fn gives_up_on_a_peer_that_does_not_answer() {
+        let status = Failure::Status(Box::new(Status::unknown("bad")));
+        let refused = classify(Err(status)).expect_err("refused");
+        assert_eq!((refused.code, refused.retry, refused.drop), (Code::Unavailable, true, true));
+        assert_eq!(refused.message, "rpc error: code = Unknown desc = bad");
+        let timeout = classify(Err(Failure::Timeout)).expect_err("too late");
+        assert_eq!(timeout.message, "rpc error: code = DeadlineExceeded desc = context deadline exceeded");
+        let gone = "error in simulation: failed to execute transaction 1: error sending: chaincode stream terminated";
+        let gone = classify(answer(500, gone, b"")).expect_err("crashed");
+        assert_eq!((gone.code, gone.retry, gone.drop), (Code::Aborted, true, true));
     }
 
     #[test]

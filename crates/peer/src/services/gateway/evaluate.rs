@@ -3,15 +3,17 @@
 use std::time::Instant;
 
 use tonic::{Code, Status};
+use windlass_identity::ChannelConfig;
 use windlass_proto::{
-    envelope::unpack_response_payload,
-    gateway::{ErrorDetail, EvaluateRequest, EvaluateResponse},
-    protos,
+    envelope::{UnpackedProposal, unpack_response_payload},
+    gateway::{EvaluateRequest, EvaluateResponse},
+    protos::{self, ProposalResponse, SignedProposal},
 };
 
 use super::{
     Gateway,
-    errors::{classify, with_details},
+    endorsers::{Endorsers, detail},
+    errors::with_details,
     unpack,
 };
 use crate::events::{Event, Invocation};
@@ -23,33 +25,16 @@ impl Gateway {
         let proposal = unpack(request.proposed_transaction.as_ref())
             .map_err(|cause| Status::invalid_argument(format!("failed to unpack transaction proposal: {cause}")))?;
         let channel = &proposal.channel_header.channel_id;
-        if self.parts.channels.get(channel).is_none() {
-            return Err(Status::unavailable(format!("failed to get config for channel [{channel}]: channel does not exist")));
-        }
-        if !request.target_organizations.is_empty()
-            && !request.target_organizations.iter().any(|org| org == self.msp_id())
-        {
-            return Err(Status::failed_precondition(format!(
-                "no peers available to evaluate chaincode {} in channel {channel}",
-                proposal.chaincode_id.name
+        let Some(joined) = self.parts.channels.get(channel) else {
+            return Err(Status::unavailable(format!(
+                "failed to get config for channel [{channel}]: channel does not exist"
             )));
-        }
-
+        };
+        let config = joined.config();
+        let endorsers = Endorsers::of(self, &config);
+        let candidates = self.evaluators(&endorsers, &proposal, &request.target_organizations)?;
         let signed = request.proposed_transaction.unwrap_or_default();
-        let call = self.parts.endorser.process(signed);
-        let outcome = tokio::time::timeout(self.parts.endorsement_timeout, call)
-            .await
-            .map_err(|_| Status::deadline_exceeded("evaluate timeout expired"))?;
-        let answer = classify(outcome).map_err(|error| {
-            let detail = self.detail(&error.message);
-            if error.retry {
-                // There is no other peer to ask.
-                let text = "failed to evaluate transaction, see attached details for more info";
-                return with_details(error.code, text, &[detail]);
-            }
-            let text = format!("evaluate call to endorser returned error: {}", error.message);
-            with_details(error.code, text, &[detail])
-        })?;
+        let answer = self.ask(&config, &endorsers, &candidates, signed).await?;
 
         let mut result = answer.response.unwrap_or_default();
         // The payload that counts is the endorsed one.
@@ -72,17 +57,65 @@ impl Gateway {
         Ok(EvaluateResponse { result: Some(result) })
     }
 
-    /// This peer's organization.
-    pub(super) fn msp_id(&self) -> &str {
-        self.parts.endorser.signer().msp_id()
+    /// The peers that may answer, in the order in which they are asked.
+    fn evaluators(
+        &self,
+        endorsers: &Endorsers,
+        proposal: &UnpackedProposal,
+        targets: &[String],
+    ) -> Result<Vec<usize>, Status> {
+        let chaincode = &proposal.chaincode_id.name;
+        // Transient data stays within the organization unless the client says otherwise.
+        let protect = !proposal.payload.transient_map.is_empty() && targets.is_empty();
+        let found: Vec<usize> = if protect {
+            endorsers.own_with(self, chaincode)
+        } else {
+            let wanted = |org: &String| targets.is_empty() || targets.contains(org);
+            endorsers.with(self, chaincode).filter(|(_, peer)| wanted(&peer.member.msp_id)).map(|(at, _)| at).collect()
+        };
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let channel = &proposal.channel_header.channel_id;
+        let cause = format!("no peers available to evaluate chaincode {chaincode} in channel {channel}");
+        Err(Status::failed_precondition(if protect {
+            format!(
+                "no endorsers found in the gateway's organization; retry specifying target organization(s) to protect transient data: {cause}"
+            )
+        } else {
+            cause
+        }))
     }
 
-    /// This peer as an endpoint that said `message`.
-    pub(super) fn detail(&self, message: &str) -> ErrorDetail {
-        ErrorDetail {
-            address: self.parts.address.clone(),
-            msp_id: self.msp_id().to_owned(),
-            message: message.to_owned(),
+    /// The first answer that one of these peers gives. What another peer would not do better ends it.
+    async fn ask(
+        &self,
+        config: &ChannelConfig,
+        endorsers: &Endorsers,
+        candidates: &[usize],
+        signed: SignedProposal,
+    ) -> Result<ProposalResponse, Status> {
+        let mut details = Vec::new();
+        let mut last = None;
+        for peer in candidates {
+            let peer = endorsers.get(*peer);
+            let error = match self.call(config, peer, signed.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            details.push(detail(peer, &error.message));
+            if !error.retry {
+                let text = format!("evaluate call to endorser returned error: {}", error.message);
+                return Err(with_details(error.code, text, &details));
+            }
+            last = Some(error);
+        }
+        match last {
+            Some(error) if error.timeout => Err(Status::deadline_exceeded("evaluate timeout expired")),
+            last => {
+                let text = "failed to evaluate transaction, see attached details for more info";
+                Err(with_details(last.map_or(Code::Unavailable, |error| error.code), text, &details))
+            }
         }
     }
 }

@@ -38,7 +38,7 @@ impl Gateway {
         self.parts
             .acl
             .check_signed("gateway/ChaincodeEvents", config.as_deref(), &data)
-            .map_err(|error| Status::permission_denied(error.to_string()))?;
+            .map_err(|error| Status::permission_denied(error.on_channel(&request.channel_id).to_string()))?;
         let channel =
             channel.ok_or_else(|| Status::not_found(format!("channel does not exist: {}", request.channel_id)))?;
 
@@ -86,12 +86,16 @@ fn first_block(channel: &Arc<Channel>, request: &ChaincodeEventsRequest) -> Resu
         return Ok(block);
     }
     use seek_position::Type;
-    let position = request.start_position.clone().and_then(|SeekPosition { r#type }| r#type);
+    let position = request.start_position.and_then(|SeekPosition { r#type }| r#type);
     match position {
         None | Some(Type::NextCommit(_)) => Ok(channel.ledger().height()),
         Some(Type::Specified(block)) => Ok(block.number),
-        Some(Type::Oldest(_)) => Err(Status::invalid_argument("invalid start position type: *orderer.SeekPosition_Oldest")),
-        Some(Type::Newest(_)) => Err(Status::invalid_argument("invalid start position type: *orderer.SeekPosition_Newest")),
+        Some(Type::Oldest(_)) => {
+            Err(Status::invalid_argument("invalid start position type: *orderer.SeekPosition_Oldest"))
+        }
+        Some(Type::Newest(_)) => {
+            Err(Status::invalid_argument("invalid start position type: *orderer.SeekPosition_Newest"))
+        }
     }
 }
 

@@ -27,9 +27,10 @@ impl Gateway {
                 "failed to get config for channel [{channel}]: channel does not exist"
             )));
         }
-        let answer = tokio::time::timeout(self.parts.broadcast_timeout, self.parts.orderer.broadcast(envelope))
-            .await
-            .map_err(|_| Status::deadline_exceeded("submit timeout expired while broadcasting to ordering service"))?;
+        let answer =
+            tokio::time::timeout(self.parts.broadcast_timeout, self.parts.orderer.broadcast(envelope)).await.map_err(
+                |_| Status::deadline_exceeded("submit timeout expired while broadcasting to ordering service"),
+            )?;
         match answer.status {
             status if status == common::Status::Success as i32 => Ok(SubmitResponse {}),
             // The only orderer there is cannot take it: trying the next one ends here.

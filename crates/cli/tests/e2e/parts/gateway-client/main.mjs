@@ -52,19 +52,19 @@ async function serve(ready) {
         if (line.trim() === '') {
             continue;
         }
-        const request = run(ready, JSON.parse(line));
+        const options = JSON.parse(line);
+        const request = run(ready, options).catch((error) => {
+            print({ id: options.id, end: true, ok: false, error: describeError(error) });
+        });
         running.add(request);
-        request.finally(() => running.delete(request)).catch(() => {});
+        request.finally(() => running.delete(request));
     }
     await Promise.all(running);
 }
 
 /** Runs one scenario on a connection of its own. What fails on the way is its last line. */
 async function run(ready, options) {
-    const emit = (line) => {
-        const tagged = options.id === undefined ? line : { id: options.id, ...line };
-        process.stdout.write(`${JSON.stringify(tagged)}\n`);
-    };
+    const emit = (line) => print(options.id === undefined ? line : { id: options.id, ...line });
     const scenario = SCENARIOS[options.scenario];
     if (!scenario) {
         throw new Error(`no scenario ${options.scenario}: there are ${Object.keys(SCENARIOS).join(', ')}`);
@@ -78,6 +78,10 @@ async function run(ready, options) {
     } finally {
         connection.close();
     }
+}
+
+function print(line) {
+    process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
 main(process.argv.slice(2)).catch((error) => {

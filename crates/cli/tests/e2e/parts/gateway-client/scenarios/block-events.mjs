@@ -16,7 +16,7 @@ export async function privateBlockEvents({ network }, options, emit) {
     const events = await network.getBlockAndPrivateDataEvents(position(options));
     await stream(events, options, emit, (event) => ({
         ...blockLine(event.getBlock()),
-        privateTransactions: event.getPrivateDataMap().getLength(),
+        privateTransactions: event.getPrivateDataMapMap().getLength(),
     }));
 }
 

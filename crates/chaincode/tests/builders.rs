@@ -1,0 +1,8 @@
+//! Builders: the external contract, and the buildpacks that come with Windlass.
+
+#[path = "builders/buildpacks.rs"]
+mod buildpacks;
+#[path = "builders/contract.rs"]
+mod contract;
+#[path = "builders/support.rs"]
+mod support;

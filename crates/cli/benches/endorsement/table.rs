@@ -1,0 +1,67 @@
+//! What is printed.
+
+use std::time::Duration;
+
+use crate::{
+    load::Measured,
+    network::{Memory, StartUp},
+};
+
+/// One line.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) function: &'static str,
+    pub(crate) concurrency: usize,
+    pub(crate) measured: Measured,
+    /// The floor's endorsements per second at the same concurrency.
+    pub(crate) floor: Option<f64>,
+}
+
+pub(crate) fn heading(duration: Duration) {
+    println!("Endorsements over gRPC and TLS, {} s a line", duration.as_secs_f32());
+    println!("The floor verifies a signature, makes one, and takes two gRPC hops over TLS.");
+    println!();
+    println!(
+        "{:<12} {:<12} {:>8} {:>10} {:>10} {:>10} {:>13} {:>9}",
+        "chaincode", "function", "at once", "per s", "p50", "p99", "CPU per 1000", "of floor"
+    );
+}
+
+pub(crate) fn row(row: &Row) {
+    let Measured { per_second, median, percentile_99, cpu_per_thousand } = row.measured;
+    let share = row.floor.map_or_else(String::new, |floor| format!("{:.0} %", per_second / floor * 100.0));
+    println!(
+        "{:<12} {:<12} {:>8} {:>10.0} {:>10} {:>10} {:>13} {:>9}",
+        row.name,
+        row.function,
+        row.concurrency,
+        per_second,
+        milliseconds(median),
+        milliseconds(percentile_99),
+        milliseconds(cpu_per_thousand),
+        share
+    );
+}
+
+pub(crate) fn memory(memory: &Memory) {
+    let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
+    println!();
+    println!(
+        "resident memory    {} after the start, {} after the load, at most {}",
+        mib(memory.idle),
+        mib(memory.loaded),
+        mib(memory.most)
+    );
+}
+
+pub(crate) fn start_up(start_up: &StartUp) {
+    println!(
+        "start to ready     {:.0} ms from nothing, {:.0} ms on kept data (bundled sample)",
+        start_up.fresh.as_secs_f64() * 1000.0,
+        start_up.kept.as_secs_f64() * 1000.0
+    );
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.2} ms", duration.as_secs_f64() * 1000.0)
+}

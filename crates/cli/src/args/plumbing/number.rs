@@ -1,0 +1,118 @@
+//! Numbers, switches and durations as Go reads them, with Go's words for what is wrong.
+
+use std::time::Duration;
+
+/// A switch.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(format!("strconv.ParseBool: parsing {text:?}: invalid syntax")),
+    }
+}
+
+/// A whole number, with a prefix for its base if it has one.
+pub(super) fn integer(text: &str) -> Result<i64, String> {
+    let (negative, digits) = match text.strip_prefix(['+', '-']) {
+        Some(digits) => (text.starts_with('-'), digits),
+        None => (false, text),
+    };
+    let wrong = |what: &str| format!("strconv.ParseInt: parsing {text:?}: {what}");
+    let magnitude = magnitude(digits).map_err(wrong)?;
+    let value = if negative { -i128::from(magnitude) } else { i128::from(magnitude) };
+    i64::try_from(value).map_err(|_| wrong(OUT_OF_RANGE))
+}
+
+/// A whole number that is not negative.
+pub(super) fn unsigned(text: &str) -> Result<u64, String> {
+    magnitude(text).map_err(|what| format!("strconv.ParseUint: parsing {text:?}: {what}"))
+}
+
+const INVALID: &str = "invalid syntax";
+const OUT_OF_RANGE: &str = "value out of range";
+
+fn magnitude(text: &str) -> Result<u64, &'static str> {
+    let lower = text.to_ascii_lowercase();
+    let (digits, base) = match lower.as_bytes() {
+        [b'0', b'x', ..] => (&lower[2..], 16),
+        [b'0', b'b', ..] => (&lower[2..], 2),
+        [b'0', b'o', ..] => (&lower[2..], 8),
+        [b'0', _, ..] => (&lower[1..], 8),
+        _ => (lower.as_str(), 10),
+    };
+    let digits = digits.replace('_', "");
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(base)) {
+        return Err(INVALID);
+    }
+    u64::from_str_radix(&digits, base).map_err(|_| OUT_OF_RANGE)
+}
+
+const UNITS: [(&str, f64); 8] = [
+    ("ns", 1.0),
+    ("us", 1e3),
+    ("\u{b5}s", 1e3),
+    ("\u{3bc}s", 1e3),
+    ("ms", 1e6),
+    ("s", 1e9),
+    ("m", 60e9),
+    ("h", 3600e9),
+];
+
+/// A duration such as `30s` or `1h30m`; how far it reaches, and whether it is negative.
+pub(crate) fn duration(text: &str) -> Result<(Duration, bool), String> {
+    let invalid = || format!("time: invalid duration {text:?}");
+    let (negative, mut rest) = match text.strip_prefix(['+', '-']) {
+        Some(rest) => (text.starts_with('-'), rest),
+        None => (false, text),
+    };
+    if rest == "0" {
+        return Ok((Duration::ZERO, false));
+    }
+    if rest.is_empty() {
+        return Err(invalid());
+    }
+    let mut nanoseconds = 0.0;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let number: f64 = rest[..end].parse().map_err(|_| invalid())?;
+        rest = &rest[end..];
+        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        let unit = &rest[..end];
+        if unit.is_empty() {
+            return Err(format!("time: missing unit in duration {text:?}"));
+        }
+        let known = UNITS.iter().find(|(name, _)| *name == unit);
+        let (_, scale) = known.ok_or_else(|| format!("time: unknown unit {unit:?} in duration {text:?}"))?;
+        nanoseconds += number * scale;
+        rest = &rest[end..];
+    }
+    if nanoseconds > i64::MAX as f64 {
+        return Err(invalid());
+    }
+    Ok((Duration::from_nanos(nanoseconds as u64), negative))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_numbers_in_every_base() {
+        for (text, value) in [("7", 7), ("-7", -7), ("0x10", 16), ("010", 8), ("0b11", 3), ("1_000", 1000), ("0", 0)] {
+            assert_eq!(integer(text), Ok(value), "{text}");
+        }
+        assert!(integer("9223372036854775808").is_err_and(|error| error.ends_with(OUT_OF_RANGE)));
+        assert!(integer("").is_err());
+        assert!(unsigned("-1").is_err());
+    }
+
+    #[test]
+    fn reads_durations() {
+        for (text, milliseconds) in [("3s", 3000), ("1m30s", 90_000), ("1.5h", 5_400_000), ("0", 0), ("250ms", 250)] {
+            assert_eq!(duration(text), Ok((Duration::from_millis(milliseconds), false)), "{text}");
+        }
+        assert_eq!(duration("-1s"), Ok((Duration::from_secs(1), true)));
+        assert_eq!(duration("3x").expect_err("no unit"), "time: unknown unit \"x\" in duration \"3x\"");
+        assert_eq!(duration("").expect_err("nothing"), "time: invalid duration \"\"");
+    }
+}
