@@ -15,7 +15,6 @@ use windlass_proto::{
 use crate::{msp::MspManager, policy::PolicyTree};
 
 mod capabilities;
-mod duration;
 mod error;
 mod groups;
 

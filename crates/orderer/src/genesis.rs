@@ -2,7 +2,6 @@
 //!
 //! [`genesis_block`] turns a [`NetworkSpec`] into the block; `groups` holds the tree of its configuration.
 
-mod duration;
 mod etcdraft;
 mod groups;
 

@@ -6,7 +6,6 @@
 //! that is wrong is reported together.
 
 mod document;
-mod duration;
 mod endpoint;
 mod fabric;
 mod reader;
@@ -19,7 +18,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use duration::format as format_duration;
 pub use endpoint::{EndpointError, join as join_address, split as split_address};
 pub use sections::{
     ChaincodeSection, ConcurrencyLimits, ExternalBuilder, GatewaySection, LedgerSection, MetricsProvider,

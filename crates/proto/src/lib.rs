@@ -8,9 +8,11 @@
 //! - [`txid`]: how a transaction ID is made
 //! - [`envelope`]: taking envelopes and proposals apart, and putting them together
 //! - [`hash`]: SHA-256, block hashes, the hash of a proposal
+//! - [`duration`]: durations in Go's text form
 //!
 //! Start reading at [`envelope`].
 
+pub mod duration;
 pub mod envelope;
 pub mod hash;
 pub mod ids;

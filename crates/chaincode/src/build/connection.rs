@@ -1,7 +1,5 @@
 //! `connection.json`: where a chaincode serves, when it is a server.
 
-mod duration;
-
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
@@ -9,6 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
+use windlass_proto::duration;
 
 use crate::package::{errno, json::Fields};
 
@@ -199,7 +198,7 @@ fn dial_timeout(value: Option<&Value>) -> Result<Duration, String> {
     let timeout = match value {
         None | Some(Value::Null) => Duration::ZERO,
         Some(Value::String(text)) if text.is_empty() => Duration::ZERO,
-        Some(Value::String(text)) => duration::parse(text)?,
+        Some(Value::String(text)) => duration::parse(text).map_err(|error| error.to_string())?,
         Some(Value::Number(number)) => number
             .as_f64()
             .filter(|nanoseconds| (0.0..9.3e18).contains(nanoseconds))

@@ -5,22 +5,15 @@
 //! - [`flags`]: flags, and how they are read
 //! - [`tree`]: every command
 //! - [`usage`]: help texts
-//! - [`number`]: numbers and durations as Go reads them
+//! - [`number`]: numbers and switches as Go reads them
 
 pub(crate) mod flags;
 mod number;
 pub(crate) mod tree;
 mod usage;
 
-use std::time::Duration;
-
 use flags::{Flag, FlagError, Values};
 use tree::{Entry, ROOT, Task};
-
-/// A duration in Go's form, such as `3s`; None if it is none, or negative.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
-    number::duration(text).ok().filter(|(_, negative)| !negative).map(|(duration, _)| duration)
-}
 
 /// What was typed, understood.
 #[derive(Debug)]

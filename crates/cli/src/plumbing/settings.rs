@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::args::plumbing::duration;
+use windlass_proto::duration;
 
 /// Where Fabric's packages put the configuration.
 const OFFICIAL: &str = "/etc/hyperledger/fabric";
@@ -68,11 +68,7 @@ impl Settings {
 
     /// A duration; a bare number counts nanoseconds. Zero if there is none.
     pub(crate) fn duration(&self, key: &str) -> Duration {
-        let text = self.text(key);
-        match text.parse() {
-            Ok(nanoseconds) => Duration::from_nanos(nanoseconds),
-            Err(_) => duration(&text).unwrap_or_default(),
-        }
+        duration::parse_setting(&self.text(key)).unwrap_or_default()
     }
 
     /// A path; relative to the configuration file. Empty stays empty.

@@ -1,6 +1,6 @@
 //! Why a channel's configuration is refused. The texts reach clients through `cscc` and the orderer.
 
-use windlass_proto::ids::IdError;
+use windlass_proto::{duration::DurationError, ids::IdError};
 
 use super::capabilities::Section;
 use crate::{msp::MspError, policy::PolicyError};
@@ -103,8 +103,8 @@ pub enum ChannelConfigError {
         absolute: u32,
     },
     /// Not a duration.
-    #[error("Attempted to set the batch timeout to a invalid value: time: invalid duration {0:?}")]
-    BatchTimeout(String),
+    #[error("Attempted to set the batch timeout to a invalid value: {0}")]
+    BatchTimeout(#[from] DurationError),
     /// No time at all.
     #[error("Attempted to set the batch timeout to a non-positive value: {0}")]
     NonPositiveBatchTimeout(String),

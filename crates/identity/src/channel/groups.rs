@@ -7,6 +7,7 @@ use windlass_proto::{
     common::{
         BlockDataHashingStructure, Capabilities, ConfigGroup, ConfigValue, HashingAlgorithm, OrdererAddresses, Orderers,
     },
+    duration::{self, DurationError},
     msp::{FabricMspConfig, MspConfig},
     orderer::{BatchSize, BatchTimeout, ConsensusType, consensus_type::State},
     protos::{AcLs, AnchorPeers},
@@ -15,7 +16,6 @@ use windlass_proto::{
 use super::{
     Batch, ChannelConfigError, OrdererOrganization, Organization,
     capabilities::{Enabled, Section, msp_version},
-    duration,
 };
 use crate::msp::{Msp, MspManager, MspVersion};
 
@@ -198,10 +198,12 @@ fn batch(size: &BatchSize, timeout: &str) -> Result<Batch, ChannelConfigError> {
     if preferred > absolute {
         return Err(ChannelConfigError::PreferredBeyondAbsolute { preferred, absolute });
     }
-    let duration = duration::parse(timeout).ok_or_else(|| ChannelConfigError::BatchTimeout(timeout.to_owned()))?;
-    if duration == Duration::ZERO {
-        return Err(ChannelConfigError::NonPositiveBatchTimeout(timeout.to_owned()));
-    }
+    let duration = match duration::parse(timeout) {
+        Ok(Duration::ZERO) | Err(DurationError::Negative(_)) => {
+            return Err(ChannelConfigError::NonPositiveBatchTimeout(timeout.to_owned()));
+        }
+        duration => duration?,
+    };
     Ok(Batch {
         max_messages: size.max_message_count,
         absolute_max_bytes: absolute,

@@ -9,12 +9,13 @@ use windlass_proto::{
         ImplicitMetaPolicy, OrdererAddresses, Policy, implicit_meta_policy::Rule, msp_role::MspRoleType,
         policy::PolicyType,
     },
+    duration,
     msp::{FabricMspConfig, MspConfig},
     orderer::{BatchSize, BatchTimeout, ChannelRestrictions, ConsensusType},
     protos::{AnchorPeer, AnchorPeers},
 };
 
-use super::{NetworkSpec, OrgSpec, PeerOrgSpec, duration::go_text, etcdraft};
+use super::{NetworkSpec, OrgSpec, PeerOrgSpec, etcdraft};
 
 const ADMINS: &str = "Admins";
 
@@ -55,7 +56,7 @@ fn orderer(spec: &NetworkSpec) -> ConfigGroup {
         preferred_max_bytes: batch.preferred_max_bytes,
     };
     value(&mut group, "BatchSize", &size);
-    value(&mut group, "BatchTimeout", &BatchTimeout { timeout: go_text(batch.timeout) });
+    value(&mut group, "BatchTimeout", &BatchTimeout { timeout: duration::format(batch.timeout) });
     value(&mut group, "ChannelRestrictions", &ChannelRestrictions { max_count: 0 });
     value(&mut group, "Capabilities", &capability(&spec.capabilities.orderer));
     group.groups.insert(spec.orderer_org.group.clone(), orderer_org(&spec.orderer_org));

@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 
+use windlass_proto::duration;
+
 use super::{
     Fault, Origin, Setting, Warning,
     document::Node,
-    duration,
     fabric::{is_without_effect, variable_is_foreign},
 };
 
@@ -92,7 +93,7 @@ impl<'a> Reader<'a> {
 
     /// A duration in Go's form.
     pub(super) fn duration(&mut self, key: &str, default: &str) -> Duration {
-        self.parsed(key, default, "a duration such as 30s or 1h30m", duration::parse)
+        self.parsed(key, default, "a duration such as 30s or 1h30m", |text| duration::parse_setting(text).ok())
     }
 
     /// A `host:port` address.

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{Origin, Warning, document::Node, duration, reader::Reader};
+use windlass_proto::duration;
+
+use super::{Origin, Warning, document::Node, reader::Reader};
 
 /// `peer.*`.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use windlass_chaincode::engine::{ChaincodeSettings, Settings};
 
-use super::{Origin, Warning, document::Node, duration, reader::Reader};
+use windlass_proto::duration;
+
+use super::{Origin, Warning, document::Node, reader::Reader};
 
 /// `windlass.*`.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +93,8 @@ fn chaincode(reader: &mut Reader<'_>, name: &str, node: &Node) -> Result<Chainco
     for (field, value) in fields {
         let key = field.to_ascii_lowercase();
         let said = |wanted: &str| format!("{name}.{field}: expected {wanted}, found \"{}\"", value.text());
-        let time = || duration::parse(&value.text()).map(Some).ok_or_else(|| said("a duration such as 30s or 1h30m"));
+        let time =
+            || duration::parse_setting(&value.text()).map(Some).map_err(|_| said("a duration such as 30s or 1h30m"));
         let number = || value.text().parse::<u32>().map_err(|_| said("a whole number"));
         match key.as_str() {
             "execute_timeout" => settings.execute_timeout = time()?,

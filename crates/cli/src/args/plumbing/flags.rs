@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use windlass_proto::duration::{self, DurationError};
+
 use super::number;
 
 /// A flag.
@@ -93,7 +95,10 @@ impl Flag {
             Kind::Switch => number::switch(value).map(|_| ()),
             Kind::Integer => number::integer(value).map(|_| ()),
             Kind::Unsigned => number::unsigned(value).map(|_| ()),
-            Kind::Duration => number::duration(value).map(|_| ()),
+            Kind::Duration => match duration::parse(value) {
+                Ok(_) | Err(DurationError::Negative(_)) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            },
         };
         outcome.map_err(|problem| {
             let name = match self.short {
@@ -228,10 +233,7 @@ impl Values {
 
     /// A duration; a negative one counts as none.
     pub(crate) fn duration(&self, name: &str) -> Duration {
-        match number::duration(self.last(name)) {
-            Ok((duration, false)) => duration,
-            _ => Duration::ZERO,
-        }
+        duration::parse(self.last(name)).unwrap_or_default()
     }
 
     /// All values of a list, or None if it was not given.

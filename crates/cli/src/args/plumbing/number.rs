@@ -1,6 +1,4 @@
-//! Numbers, switches and durations as Go reads them, with Go's words for what is wrong.
-
-use std::time::Duration;
+//! Numbers and switches as Go reads them, with Go's words for what is wrong.
 
 /// A switch.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
@@ -47,51 +45,6 @@ fn magnitude(text: &str) -> Result<u64, &'static str> {
     u64::from_str_radix(&digits, base).map_err(|_| OUT_OF_RANGE)
 }
 
-const UNITS: [(&str, f64); 8] = [
-    ("ns", 1.0),
-    ("us", 1e3),
-    ("\u{b5}s", 1e3),
-    ("\u{3bc}s", 1e3),
-    ("ms", 1e6),
-    ("s", 1e9),
-    ("m", 60e9),
-    ("h", 3600e9),
-];
-
-/// A duration such as `30s` or `1h30m`; how far it reaches, and whether it is negative.
-pub(crate) fn duration(text: &str) -> Result<(Duration, bool), String> {
-    let invalid = || format!("time: invalid duration {text:?}");
-    let (negative, mut rest) = match text.strip_prefix(['+', '-']) {
-        Some(rest) => (text.starts_with('-'), rest),
-        None => (false, text),
-    };
-    if rest == "0" {
-        return Ok((Duration::ZERO, false));
-    }
-    if rest.is_empty() {
-        return Err(invalid());
-    }
-    let mut nanoseconds = 0.0;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let number: f64 = rest[..end].parse().map_err(|_| invalid())?;
-        rest = &rest[end..];
-        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        let unit = &rest[..end];
-        if unit.is_empty() {
-            return Err(format!("time: missing unit in duration {text:?}"));
-        }
-        let known = UNITS.iter().find(|(name, _)| *name == unit);
-        let (_, scale) = known.ok_or_else(|| format!("time: unknown unit {unit:?} in duration {text:?}"))?;
-        nanoseconds += number * scale;
-        rest = &rest[end..];
-    }
-    if nanoseconds > i64::MAX as f64 {
-        return Err(invalid());
-    }
-    Ok((Duration::from_nanos(nanoseconds as u64), negative))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,15 +57,5 @@ mod tests {
         assert!(integer("9223372036854775808").is_err_and(|error| error.ends_with(OUT_OF_RANGE)));
         assert!(integer("").is_err());
         assert!(unsigned("-1").is_err());
-    }
-
-    #[test]
-    fn reads_durations() {
-        for (text, milliseconds) in [("3s", 3000), ("1m30s", 90_000), ("1.5h", 5_400_000), ("0", 0), ("250ms", 250)] {
-            assert_eq!(duration(text), Ok((Duration::from_millis(milliseconds), false)), "{text}");
-        }
-        assert_eq!(duration("-1s"), Ok((Duration::from_secs(1), true)));
-        assert_eq!(duration("3x").expect_err("no unit"), "time: unknown unit \"x\" in duration \"3x\"");
-        assert_eq!(duration("").expect_err("nothing"), "time: invalid duration \"\"");
     }
 }

@@ -6,6 +6,7 @@ use windlass_identity::{Certificate, policy::SignedData};
 use windlass_proto::{
     Bytes,
     common::{ChannelHeader, Header, HeaderType, SignatureHeader},
+    duration,
     envelope::{UnpackedProposal, decode},
     msp::SerializedIdentity,
     protos::{Proposal, SignedProposal},
@@ -13,7 +14,7 @@ use windlass_proto::{
 };
 
 use super::Refused;
-use crate::{acl::Acl, channel::Channel, config, telemetry::Metrics};
+use crate::{acl::Acl, channel::Channel, telemetry::Metrics};
 
 /// The checks, with what they need.
 pub(super) struct Checks<'a> {
@@ -46,7 +47,7 @@ impl Checks<'_> {
                 "request unauthorized due to incorrect timestamp {}, peer time {}, peer.authentication.timewindow {}",
                 rfc3339(then),
                 rfc3339(now),
-                config::format_duration(self.time_window)
+                duration::format(self.time_window)
             )));
         }
         Ok(())
