@@ -135,8 +135,24 @@ pub(super) fn create_whole(
     remove(&temporary)?;
     make_folder(&temporary)?;
     fill(&temporary)?;
+    // What has its name after a power failure has its content as well.
+    sync_below(&temporary)?;
     fs::rename(&temporary, folder).map_err(at(folder))?;
+    sync(parent)?;
     Ok(true)
+}
+
+/// Brings a folder and everything in it to the disk.
+fn sync_below(folder: &Path) -> Result<(), AuthorityError> {
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
+        let path = entry.map_err(at(folder))?.path();
+        if path.is_dir() { sync_below(&path)? } else { sync(&path)? }
+    }
+    sync(folder)
+}
+
+fn sync(path: &Path) -> Result<(), AuthorityError> {
+    fs::File::open(path).and_then(|file| file.sync_all()).map_err(at(path))
 }
 
 pub(super) fn make_folder(path: &Path) -> Result<PathBuf, AuthorityError> {
