@@ -139,10 +139,11 @@ impl Interest {
         let needs = self.policies.iter().map(|policy| policy.need(config, peers));
         let needs = needs.collect::<Option<Vec<_>>>().ok_or(PlanError::NoPolicy)?;
         let there = peers.iter().enumerate().filter(|(_, peer)| peer.is_some());
-        let mut plan = Plan::meeting(&needs, &there.map(|(at, _)| at).collect::<Peers>());
-        // The evaluator never gives back a signature that a rule has taken, so a few odd policies refuse what
-        // would be enough.
-        plan.retain(|chosen| {
+        let there = there.map(|(at, _)| at).collect::<Peers>();
+        let mut plan = Plan::meeting(&needs, &there);
+        // The evaluator never gives back a signature that a rule has taken, even one that offers more than it needs,
+        // such as OutOf(0, 'Org1MSP.member'): a few odd policies refuse what would be enough, and want more.
+        plan.settle(&there, |chosen| {
             let chosen: Vec<_> = chosen.iter().filter_map(|at| peers[*at].clone()).collect();
             self.holds(config, &chosen)
         });

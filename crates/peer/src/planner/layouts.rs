@@ -69,23 +69,36 @@ impl Plan {
         layout.iter().flat_map(|(group, count)| std::iter::repeat_n(&self.groups[*group], *count as usize)).collect()
     }
 
-    /// Leaves out layouts that fail when filled with the first peers.
-    pub(crate) fn retain(&mut self, holds: impl Fn(&[usize]) -> bool) {
-        let everyone: Peers = self.groups.iter().flatten().copied().collect();
-        let fits: Vec<bool> = self
-            .layouts
-            .iter()
-            .map(|layout| {
-                let chosen = choose(&self.places(layout), everyone.iter().copied());
-                chosen.is_some_and(|mut peers| {
-                    peers.sort_unstable();
-                    holds(&peers)
-                })
-            })
-            .collect();
-        let mut fits = fits.into_iter();
+    /// Leaves out layouts that fail when filled with the first of `anyone`. If all do, the plan becomes one of peers
+    /// by number: those of a layout, and as few more as it takes.
+    pub(crate) fn settle(&mut self, anyone: &Peers, holds: impl Fn(&Peers) -> bool) {
+        let fill = |layout| Some(choose(&self.places(layout), anyone.iter().copied())?.into_iter().collect());
+        let filled: Vec<Option<Peers>> = self.layouts.iter().map(fill).collect();
+        let mut fits = filled.iter().map(|peers| peers.as_ref().is_some_and(&holds));
         self.layouts.retain(|_| fits.next().unwrap_or_default());
+        if self.layouts.is_empty() {
+            *self = Self::of(beyond(filled.into_iter().flatten().collect(), anyone, holds));
+        }
     }
+}
+
+/// The smallest sets of peers that hold, made of these by adding others.
+fn beyond(mut sets: BTreeSet<Peers>, anyone: &Peers, holds: impl Fn(&Peers) -> bool) -> Vec<Combination> {
+    let mut tried = 0;
+    while !sets.is_empty() && tried < LIMIT {
+        let with_one_more = |set: &Peers| -> Vec<Peers> {
+            anyone.difference(set).map(|one| set.iter().chain([one]).copied().collect()).collect()
+        };
+        sets = sets.iter().flat_map(with_one_more).collect();
+        truncate(&mut sets);
+        tried += sets.len();
+        let holding: Vec<&Peers> = sets.iter().filter(|set| holds(set)).collect();
+        if !holding.is_empty() {
+            let alone = |peer: &usize| Peers::from([*peer]);
+            return holding.into_iter().map(|set| Combination(set.iter().map(alone).collect())).collect();
+        }
+    }
+    Vec::new()
 }
 
 impl Combination {
@@ -186,7 +199,7 @@ fn product(
 }
 
 /// Keeps the first, which are those with the first peers.
-fn truncate(combinations: &mut BTreeSet<Combination>) {
+fn truncate<T: Ord>(combinations: &mut BTreeSet<T>) {
     while combinations.len() > LIMIT {
         combinations.pop_last();
     }
