@@ -131,15 +131,13 @@ pub(crate) fn redo(
         .map(|code| TxValidationCode::try_from(i32::from(*code)).unwrap_or(TxValidationCode::InvalidOtherReason))
         .collect();
     let header = check(tip, &block, &codes)?;
-    let private = BlockPrivate::decode(private)
-        .map_err(|_| LedgerError::Damaged("the private data of a block cannot be read"))?;
+    let mut private = private::of_block(private)?;
     let entries = block.data.as_ref().map(|data| data.data.as_slice()).unwrap_or_default();
     let mut changes = BlockChanges::new(StateView::new(store.snapshot()), header.number, tip.history);
     for (index, (entry, code)) in entries.iter().zip(&codes).enumerate() {
         let transaction = is_decided(*code).then(|| Transaction::parse(entry)).transpose();
         let transaction = transaction.map_err(|_| LedgerError::Damaged("a valid transaction cannot be read"))?;
-        let set = private.transactions.iter().find(|transaction| transaction.index == index as u64);
-        changes.add(index, entry, *code, transaction, set.and_then(|set| set.set.clone()))?;
+        changes.add(index, entry, *code, transaction, private.remove(&(index as u64)))?;
     }
     let commit_hash = Metadata::decode(slot(&block, BlockMetadataIndex::CommitHash)).unwrap_or_default().value;
     let (batch, savepoint) = changes.finish(tip, &header, (!commit_hash.is_empty()).then_some(commit_hash));

@@ -1,6 +1,7 @@
 //! One channel's ledger.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -19,7 +20,7 @@ use windlass_proto::{
 use crate::{
     BlockFault, LedgerError, Query, Simulator,
     apply::{CONFIG_KEY, CONFIG_NAMESPACE},
-    blocks::BlockFiles,
+    blocks::{BlockFiles, StoredBlock},
     commit::{self, TransactionEntry},
     history::History,
     keys::{self, Space},
@@ -157,6 +158,12 @@ impl Ledger {
         // Fabric: endorsement-and-gateway §6.2, GetBlockByNumber
         let number = if number == u64::MAX { self.height().saturating_sub(1) } else { number };
         self.read_block(number)
+    }
+
+    /// The private writes that came with block `number`, as far as they are here, by the index of their transaction.
+    pub fn private_writes(&self, number: u64) -> Result<BTreeMap<u64, TxPvtReadWriteSet>, LedgerError> {
+        let stored = stored_block(self.inner.store.get(&keys::block_by_number(number))?, &self.inner.blocks)?;
+        private::of_block(stored.map(|stored| stored.private).unwrap_or_default())
     }
 
     /// The block with this header hash.
@@ -300,9 +307,13 @@ pub(crate) fn read_block(
 }
 
 fn read_block_at(location: Option<Bytes>, blocks: &BlockFiles) -> Result<Option<Block>, LedgerError> {
+    Ok(stored_block(location, blocks)?.map(|stored| stored.block))
+}
+
+fn stored_block(location: Option<Bytes>, blocks: &BlockFiles) -> Result<Option<StoredBlock>, LedgerError> {
     let Some(bytes) = location else { return Ok(None) };
     let location = commit::decode_location(&bytes).ok_or(LedgerError::Damaged("an index entry cannot be read"))?;
-    Ok(Some(blocks.read(location)?.block))
+    Ok(Some(blocks.read(location)?))
 }
 
 /// The channel that a genesis block makes.

@@ -1,5 +1,7 @@
 //! Private writes: kept at endorsement, stored with their block at commit when their hash is the one agreed on.
 
+use std::collections::BTreeMap;
+
 use bytes::{Buf, Bytes};
 use prost::Message;
 use windlass_proto::{
@@ -34,6 +36,14 @@ pub(crate) struct TransactionPrivate {
     pub(crate) index: u64,
     #[prost(message, optional, tag = "2")]
     pub(crate) set: Option<TxPvtReadWriteSet>,
+}
+
+/// The private writes in the part of a block's frame that is for them, by the index of their transaction.
+pub(crate) fn of_block(frame: Bytes) -> Result<BTreeMap<u64, TxPvtReadWriteSet>, LedgerError> {
+    let private =
+        BlockPrivate::decode(frame).map_err(|_| LedgerError::Damaged("the private data of a block cannot be read"))?;
+    let sets = private.transactions.into_iter();
+    Ok(sets.filter_map(|transaction| Some((transaction.index, transaction.set?))).collect())
 }
 
 /// Keeps the private writes of an endorsement made at `height`; durable on return.

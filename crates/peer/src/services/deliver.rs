@@ -6,12 +6,13 @@
 
 mod filter;
 
-use std::{pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
+use windlass_chaincode::lifecycle::implicit_collection_owner;
 use windlass_identity::ChannelConfig;
 use windlass_orderer::deliver::{
     BlockSource, DeliverOptions, DeliverRequest, DeliverService, Refusal, SourceError, TlsBinding, serve,
@@ -20,6 +21,7 @@ use windlass_proto::{
     common::{self, Block, Envelope},
     hash::sha256,
     protos::{BlockAndPrivateData, DeliverResponse, deliver_response::Type, deliver_server},
+    rwset::TxPvtReadWriteSet,
 };
 use windlass_transport::ConnectionInfo;
 
@@ -157,15 +159,29 @@ impl DeliverService for Session {
         let content = match self.delivery {
             Delivery::Block => Type::Block(Arc::unwrap_or_clone(block)),
             Delivery::FilteredBlock => Type::FilteredBlock(filter::filtered(source.0.id(), &block)),
-            // The peer's private data is not kept by block yet, and no entry means that there is none.
             Delivery::BlockAndPrivateData => Type::BlockAndPrivateData(BlockAndPrivateData {
+                private_data_map: private_data(&source.0, &block)?,
                 block: Some(Arc::unwrap_or_clone(block)),
-                ..Default::default()
             }),
         };
         self.deliver.metrics.deliver_block_sent(source.0.id(), self.delivery);
         Ok(DeliverResponse { r#type: Some(content) })
     }
+}
+
+/// The private writes of a block that everyone may see who may see the block.
+// Fabric: endorsement-and-gateway §8, and lifecycle §6.4: implicit collections are not for members only
+fn private_data(channel: &Channel, block: &Block) -> Result<BTreeMap<u64, TxPvtReadWriteSet>, SourceError> {
+    let number = block.header.as_ref().map(|header| header.number).unwrap_or_default();
+    let mut writes = channel.ledger().private_writes(number).map_err(|error| SourceError(error.to_string()))?;
+    for set in writes.values_mut() {
+        for namespace in &mut set.ns_pvt_rwset {
+            namespace.collection_pvt_rwset.retain(|one| implicit_collection_owner(&one.collection_name).is_some());
+        }
+        set.ns_pvt_rwset.retain(|namespace| !namespace.collection_pvt_rwset.is_empty());
+    }
+    writes.retain(|_, set| !set.ns_pvt_rwset.is_empty());
+    Ok(writes)
 }
 
 /// The blocks of a joined channel.
