@@ -23,7 +23,7 @@ pub(crate) struct Spec<'a> {
     pub(crate) name: &'a str,
     /// Group names; the MSP ID of `Org1` is `Org1MSP`.
     pub(crate) orgs: &'a [&'a str],
-    /// The capability of the application section.
+    /// The capability of the application section; there is no such section without one.
     pub(crate) capability: &'a str,
     /// Policies of the application section beside Readers, Writers and Admins.
     pub(crate) policies: &'a [&'a str],
@@ -69,8 +69,12 @@ impl Spec<'_> {
             mod_policy: "Admins".to_owned(),
             ..Default::default()
         };
+        let mut groups = BTreeMap::from([("Orderer".to_owned(), orderer)]);
+        if !self.capability.is_empty() {
+            groups.insert("Application".to_owned(), application);
+        }
         let channel = ConfigGroup {
-            groups: BTreeMap::from([("Application".to_owned(), application), ("Orderer".to_owned(), orderer)]),
+            groups,
             values: values([
                 ("HashingAlgorithm", HashingAlgorithm { name: "SHA256".to_owned() }.encode_to_vec()),
                 ("BlockDataHashingStructure", BlockDataHashingStructure { width: u32::MAX }.encode_to_vec()),

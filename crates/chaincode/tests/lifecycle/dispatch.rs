@@ -38,6 +38,8 @@ fn counts_the_arguments_first() {
 fn then_looks_at_the_channel() {
     let call: &[&[u8]] = &[b"QueryInstalledChaincodes", b""];
     assert_eq!(failure(&Peer::new(), "nowhere", call), "could not get channelconfig for channel 'nowhere'");
+    let bare = Peer::on(&Spec { capability: "", ..Spec::default() });
+    assert_eq!(failure(&bare, CHANNEL, call), "could not get application config for channel 'mychannel'");
     let old = Peer::on(&Spec { capability: "V1_4_2", ..Spec::default() });
     assert_eq!(
         failure(&old, CHANNEL, call),

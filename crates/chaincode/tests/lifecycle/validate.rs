@@ -198,6 +198,13 @@ fn keeps_committed_collections_through_upgrades() {
     for (collections, expected) in cases {
         assert_eq!(refusal(&peer, "cc", "1.0", 2, collections), expected);
     }
+    // No peer of this version commits such a one.
+    let later = Peer::new();
+    later.must(APPROVE, &first);
+    later.must(COMMIT, &commit_of(&first));
+    later.ledger.set("_lifecycle", "namespaces/fields/cc/Collections", b"\x12\x02\x0a\x00".to_vec());
+    let refused = refusal(&later, "cc", "1.0", 2, package(&[collection("a")]));
+    assert_eq!(refused, "unknown collection configuration type");
     // Another order and additions are fine.
     let mut second = approval("cc", 2);
     second.collections = Some(package(&[collection("new"), collection("b"), collection("a")]));
