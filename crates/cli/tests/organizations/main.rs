@@ -6,6 +6,11 @@ mod e2e {
     pub(crate) mod support;
 }
 
+mod channel;
+mod gateways;
+mod lifecycle;
+mod terminal;
+
 use std::{fs, path::Path, process::Command};
 
 use e2e::support::{gateway::Gateway, parts, place::Place, windlass::Windlass};

@@ -13,13 +13,17 @@ pub(crate) fn example(name: &str) -> PathBuf {
     fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)).expect("an example")
 }
 
-/// A Go example, compiled.
+/// A Go example, compiled, and with the flags of the buildpack: it finds everything compiled after that.
 pub(crate) fn go_program(example_name: &str) -> PathBuf {
-    once(&format!("go {example_name}"), || {
-        let program = scratch("go").join(example_name);
-        run(Command::new("go").args(["build", "-o"]).arg(&program).arg(".").current_dir(example(example_name)));
-        program
-    })
+    once(&format!("go {example_name}"), || go_build(&example(example_name), example_name))
+}
+
+/// A program of a Go module.
+pub(crate) fn go_build(module: &Path, name: &str) -> PathBuf {
+    let program = scratch("go").join(name);
+    let mut go = Command::new("go");
+    run(go.args(["build", "-buildvcs=false", "-trimpath", "-o"]).arg(&program).arg(".").current_dir(module));
+    program
 }
 
 /// A Rust example, compiled.
