@@ -69,6 +69,7 @@ pub(crate) async fn list(session: &Session) -> Result<(), Failure> {
         return Err(Failure::failed(format!("Received bad response, status {status}: {message}")));
     }
     let channels = ChannelQueryResponse::decode(response.payload)
+        .map_err(golang::message_error)
         .map_err(|error| Failure::failed(format!("Cannot read channels list response, {error}")))?;
     session.print("Channels peers has joined: ");
     for channel in channels.channels {
@@ -90,7 +91,8 @@ pub(crate) async fn info(session: &Session) -> Result<(), Failure> {
         let (status, message) = (response.status, response.message);
         return Err(Failure::failed(format!("received bad response, status {status}: {message}")));
     }
-    let info = BlockchainInfo::decode(response.payload).after("cannot read qscc response")?;
+    let info =
+        BlockchainInfo::decode(response.payload).map_err(golang::message_error).after("cannot read qscc response")?;
     session.print(format_args!("Blockchain info: {}", json::blockchain_info(&info)));
     Ok(())
 }

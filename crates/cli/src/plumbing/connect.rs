@@ -308,7 +308,9 @@ impl Session {
             let (status, message) = (response.status, response.message);
             return Err(Failure::failed(format!("error bad proposal response {status}: {message}")));
         }
-        let config = Config::decode(response.payload).after("error unmarshalling channel config")?;
+        let config = Config::decode(response.payload)
+            .map_err(golang::message_error)
+            .after("error unmarshalling channel config")?;
         let config = ChannelConfig::from_config(channel, &config).after("error loading channel config")?;
         let global = config.group().values.get("OrdererAddresses").map(|value| value.value.clone()).unwrap_or_default();
         let global = OrdererAddresses::decode(global).unwrap_or_default().addresses.join(" ");

@@ -94,10 +94,18 @@ fn dial_cause(error: &DialError) -> String {
 
 /// What is wrong with JSON: our parser finds it, Go's has the words.
 pub(crate) fn json_error(text: &[u8], error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        return "unexpected end of JSON input".to_owned();
-    }
     let said = error.to_string();
+    // Our parser stops at the byte that has no place, or at the end.
+    let line: usize =
+        text.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    let at = line + error.column().saturating_sub(1);
+    if said.starts_with("expected ident") {
+        return broken_word(text, at).unwrap_or(said);
+    }
+    if error.is_eof() {
+        let word = said.starts_with("EOF while parsing a value").then(|| broken_word(text, text.len())).flatten();
+        return word.unwrap_or_else(|| "unexpected end of JSON input".to_owned());
+    }
     let place = [
         ("expected value", "looking for beginning of value"),
         ("trailing comma", "looking for beginning of value"),
@@ -108,15 +116,28 @@ pub(crate) fn json_error(text: &[u8], error: &serde_json::Error) -> String {
         ("trailing characters", "after top-level value"),
     ];
     let found = place.into_iter().find(|(ours, _)| said.starts_with(ours));
-    let line = text.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1));
-    let character = line.and_then(|line| line.get(error.column().saturating_sub(1))).copied();
-    match (found, character) {
+    match (found, text.get(at).copied()) {
         (Some(("trailing comma", _)), Some(b'}')) => {
             "invalid character '}' looking for beginning of object key string".to_owned()
         }
         (Some((_, place)), Some(character)) => format!("invalid character '{}' {place}", char::from(character)),
         _ => said,
     }
+}
+
+/// `true`, `false` or `null` that goes wrong at an offset; the end counts as a space.
+fn broken_word(text: &[u8], at: usize) -> Option<String> {
+    let (before, found) = (text.get(..at)?, text.get(at).copied().unwrap_or(b' '));
+    let (word, next) = ["true", "false", "null"].into_iter().find_map(|word| {
+        let begun = (1..word.len()).rev().find(|length| before.ends_with(&word.as_bytes()[..*length]))?;
+        Some((word, char::from(word.as_bytes()[begun])))
+    })?;
+    Some(format!("invalid character '{}' in literal {word} (expecting '{next}')", char::from(found)))
+}
+
+/// What is wrong with a protobuf message: Go's library does not say more.
+pub(crate) fn message_error(_: prost::DecodeError) -> &'static str {
+    "proto: cannot parse invalid wire-format data"
 }
 
 /// A text between quotes.
@@ -215,6 +236,10 @@ mod tests {
             ("[1 2]", "invalid character '2' after array element"),
             ("1 2", "invalid character '2' after top-level value"),
             ("[", "unexpected end of JSON input"),
+            (r#"["tru"#, "unexpected end of JSON input"),
+            ("{\n\"a\": txue}", "invalid character 'x' in literal true (expecting 'r')"),
+            ("[nul]", "invalid character ']' in literal null (expecting 'l')"),
+            ("fals", "invalid character ' ' in literal false (expecting 'e')"),
         ] {
             let error = serde_json::from_str::<serde_json::Value>(text).expect_err("no JSON");
             assert_eq!(json_error(text.as_bytes(), &error), said, "{text}");

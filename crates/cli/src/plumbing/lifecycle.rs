@@ -80,7 +80,9 @@ async fn ask(
 
 /// Decodes a result.
 fn decode<M: Message + Default>(response: Response) -> Result<M, Failure> {
-    M::decode(response.payload).after("failed to unmarshal proposal response's response payload")
+    M::decode(response.payload)
+        .map_err(golang::message_error)
+        .after("failed to unmarshal proposal response's response payload")
 }
 
 /// Whether JSON was asked for.

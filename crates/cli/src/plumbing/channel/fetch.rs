@@ -139,13 +139,14 @@ fn last_config(block: &Block) -> Result<u64, String> {
     let part = |index: BlockMetadataIndex| {
         let bytes = metadata.get(index as usize).cloned().unwrap_or_default();
         Metadata::decode(bytes)
+            .map_err(golang::message_error)
             .map_err(|error| format!("error unmarshalling metadata at index [{}]: {error}", index.as_str_name()))
     };
     let signed = part(BlockMetadataIndex::Signatures)?;
     if !signed.value.is_empty() {
-        let signed = OrdererBlockMetadata::decode(signed.value).map_err(|error| error.to_string())?;
+        let signed = OrdererBlockMetadata::decode(signed.value).map_err(golang::message_error)?;
         return Ok(signed.last_config.unwrap_or_default().index);
     }
-    let last = LastConfig::decode(part(BlockMetadataIndex::LastConfig)?.value).map_err(|error| error.to_string())?;
+    let last = LastConfig::decode(part(BlockMetadataIndex::LastConfig)?.value).map_err(golang::message_error)?;
     Ok(last.index)
 }

@@ -57,7 +57,7 @@ fn signed(session: &Session) -> Result<Envelope, Failure> {
 pub(super) fn read(path: &str) -> Result<Envelope, Failure> {
     let bytes = golang::read_file(path.as_ref())
         .map_err(|error| Failure::failed(format!("channel create configuration tx file not found {error}")))?;
-    Envelope::decode(Bytes::from(bytes)).after("error unmarshalling Envelope")
+    Envelope::decode(Bytes::from(bytes)).map_err(golang::message_error).after("error unmarshalling Envelope")
 }
 
 /// Sends an update to the orderer of the flags.
