@@ -102,7 +102,7 @@ fn digits<'a>(rest: &mut &'a str) -> &'a str {
 
 /// The part of a unit that these digits behind the point are; what is less than a nanosecond is dropped.
 fn part_of(scale: u64, fraction: &str) -> u64 {
-    // Nothing is left of the longest unit after 13 digits.
+    // What is behind these digits is less than a nanosecond, even of an hour.
     let fraction = &fraction[..fraction.len().min(18)];
     let digits = fraction.bytes().fold(0, |number, digit| number * 10 + u128::from(digit - b'0'));
     (u128::from(scale) * digits / 10_u128.pow(fraction.len() as u32)) as u64

@@ -33,12 +33,15 @@ pub struct UnpackedProposal {
     pub payload: ChaincodeProposalPayload,
 }
 
+/// What Go's protobuf library says of bytes that are not a message, whatever is wrong with them.
+pub const MALFORMED: &str = "proto: cannot parse invalid wire-format data";
+
 /// Why a proposal cannot be taken apart.
 // Fabric: endorsement-and-gateway §2
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnpackError {
     /// A part is not the message it should be.
-    #[error("error unmarshalling {part}: {source}")]
+    #[error("error unmarshalling {part}: {MALFORMED}")]
     Malformed {
         /// The message expected.
         part: &'static str,

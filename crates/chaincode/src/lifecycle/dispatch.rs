@@ -5,6 +5,7 @@ use bytes::Bytes;
 use prost::Message;
 use windlass_identity::channel::ChannelConfig;
 use windlass_proto::{
+    envelope::MALFORMED,
     lifecycle::{
         ApproveChaincodeDefinitionForMyOrgArgs, CheckCommitReadinessArgs, CommitChaincodeDefinitionArgs,
         GetInstalledChaincodePackageArgs, InstallChaincodeArgs, QueryApprovedChaincodeDefinitionArgs,
@@ -29,7 +30,7 @@ use crate::system::{SystemCall, SystemChaincode, failure, success};
 enum CallError {
     #[error("receiver *lifecycle.Invocation.{0} does not exist")]
     UnknownFunction(String),
-    #[error("could not decode input arg for *lifecycle.Invocation.{function}: {source}")]
+    #[error("could not decode input arg for *lifecycle.Invocation.{function}: {MALFORMED}")]
     Decode { function: String, source: prost::DecodeError },
     #[error(transparent)]
     Function(#[from] FunctionError),

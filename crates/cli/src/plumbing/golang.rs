@@ -137,7 +137,7 @@ fn broken_word(text: &[u8], at: usize) -> Option<String> {
 
 /// What is wrong with a protobuf message: Go's library does not say more.
 pub(crate) fn message_error(_: prost::DecodeError) -> &'static str {
-    "proto: cannot parse invalid wire-format data"
+    windlass_proto::envelope::MALFORMED
 }
 
 /// A text between quotes.

@@ -85,8 +85,16 @@ async fn refuses_questions_in_fabrics_words() {
             "Failed to get block for txID abc, error no such transaction ID [abc] in index",
         ),
         ("qscc", &["Nope", "mychannel", "x"], "access denied for [Nope][mychannel]: [Unmapped policy for qscc/Nope]"),
-        ("cscc", &["GetConfigBlock", "nochannel"], "Unknown channel ID, nochannel"),
-        ("cscc", &["GetChannelConfig", "nochannel"], "unknown channel ID, nochannel"),
+        (
+            "cscc",
+            &["GetConfigBlock", "nochannel"],
+            "access denied for [GetConfigBlock][nochannel]: Failed to get policy manager for channel [nochannel]",
+        ),
+        (
+            "cscc",
+            &["GetChannelConfig", "nochannel"],
+            "access denied for [GetChannelConfig][nochannel]: Failed to get policy manager for channel [nochannel]",
+        ),
         ("cscc", &["GetChannelConfig", ""], "empty channel name provided"),
         ("cscc", &["Nope"], "Incorrect number of arguments, 1"),
         ("cscc", &["Nope", "x"], "Requested function Nope not found."),

@@ -16,7 +16,7 @@ use windlass_proto::{
 
 use super::{accept, answer, text};
 use crate::{
-    acl::Acl,
+    acl::{Acl, AclError},
     channel::{Channel, JoinError, PeerChannels},
 };
 
@@ -114,8 +114,7 @@ impl Cscc {
         if name.is_empty() {
             return Err("ChannelID must not be nil.".to_owned());
         }
-        let channel = self.channels.get(name).ok_or_else(|| format!("Unknown channel ID, {name}"))?;
-        self.check_channel(CONFIG_BLOCK, &channel, proposal)?;
+        let channel = self.channel(CONFIG_BLOCK, name, proposal)?;
         let block = channel.ledger().last_config_block().map_err(|error| error.to_string())?;
         Ok(block.encode_to_vec())
     }
@@ -124,8 +123,7 @@ impl Cscc {
         if name.is_empty() {
             return Err("empty channel name provided".to_owned());
         }
-        let channel = self.channels.get(name).ok_or_else(|| format!("unknown channel ID, {name}"))?;
-        self.check_channel(CHANNEL_CONFIG, &channel, proposal)?;
+        let channel = self.channel(CHANNEL_CONFIG, name, proposal)?;
         Ok(channel.config().config().encode_to_vec())
     }
 
@@ -134,10 +132,13 @@ impl Cscc {
         ChannelQueryResponse { channels: channels.collect() }.encode_to_vec()
     }
 
-    fn check_channel(&self, function: &str, channel: &Channel, proposal: &SignedProposal) -> Result<(), String> {
-        self.acl
-            .check_proposal(&format!("cscc/{function}"), Some(&channel.config()), proposal)
-            .map_err(|error| format!("access denied for [{function}][{}]: {error}", channel.id()))
+    /// The channel, for who may see it. One that there is not has no policy to let anybody in.
+    fn channel(&self, function: &str, name: &str, proposal: &SignedProposal) -> Result<Arc<Channel>, String> {
+        let denied = |error: AclError| format!("access denied for [{function}][{name}]: {error}");
+        let channel = self.channels.get(name).ok_or_else(|| denied(AclError::NoChannel(name.to_owned())))?;
+        let checked = self.acl.check_proposal(&format!("cscc/{function}"), Some(&channel.config()), proposal);
+        checked.map_err(denied)?;
+        Ok(channel)
     }
 
     fn check_local(&self, function: &str, proposal: &SignedProposal) -> Result<(), String> {

@@ -200,9 +200,15 @@ async fn cscc_refuses_in_fabrics_words() {
         ),
         (vec![b"JoinChainBySnapshot", b""], "Cannot join the channel, no snapshot directory provided"),
         (vec![b"GetConfigBlock", b""], "ChannelID must not be nil."),
-        (vec![b"GetConfigBlock", b"other"], "Unknown channel ID, other"),
+        (
+            vec![b"GetConfigBlock", b"other"],
+            "access denied for [GetConfigBlock][other]: Failed to get policy manager for channel [other]",
+        ),
         (vec![b"GetChannelConfig", b""], "empty channel name provided"),
-        (vec![b"GetChannelConfig", b"other"], "unknown channel ID, other"),
+        (
+            vec![b"GetChannelConfig", b"other"],
+            "access denied for [GetChannelConfig][other]: Failed to get policy manager for channel [other]",
+        ),
     ] {
         let response = cscc.invoke(call("cscc", &world.admin1, None, &args)).await;
         assert_eq!(response.status, 500);
