@@ -27,7 +27,7 @@ use crate::{
     private,
     rebuild::{self, Parts},
     savepoint::Savepoint,
-    state::StateView,
+    state::{Reader, StateView},
     store::{Snapshot, Store},
     transaction::Transaction,
 };
@@ -76,6 +76,8 @@ struct Inner {
     // One commit at a time; holds the number of a block that is durable but could not be applied.
     committing: Mutex<Option<u64>>,
     heights: watch::Sender<u64>,
+    // Cloned by what reads snapshots.
+    reader: Reader,
 }
 
 /// A block as it was committed.
@@ -130,7 +132,8 @@ impl Ledger {
         let heights = watch::Sender::new(tip.height);
         let history = tip.history;
         let (tip, committing) = (RwLock::new(tip), Mutex::new(None));
-        Self { inner: Arc::new(Inner { channel, store, blocks, history, tip, committing, heights }) }
+        let reader = Reader::default();
+        Self { inner: Arc::new(Inner { channel, store, blocks, history, tip, committing, heights, reader }) }
     }
 
     /// The channel's name.
@@ -218,6 +221,11 @@ impl Ledger {
         self.read_block(number)?.ok_or(LedgerError::NoSuchBlock(number))
     }
 
+    /// How many simulators, queries and ranges hold a snapshot now.
+    pub fn open_snapshots(&self) -> usize {
+        self.inner.reader.others()
+    }
+
     /// The state as it is now, for endorsing a transaction. Later commits do not change it, and neither waits
     /// for the other.
     pub fn simulator(&self, tx_id: &str) -> Result<Simulator, LedgerError> {
@@ -283,7 +291,7 @@ impl Ledger {
         let snapshot = self.inner.store.snapshot();
         let blocks = self.inner.blocks.clone();
         let history = History { snapshot: snapshot.clone(), blocks, enabled: self.inner.history };
-        (StateView::new(snapshot), history)
+        (StateView::new(snapshot).counted_with(&self.inner.reader), history)
     }
 
     fn read_block(&self, number: u64) -> Result<Option<Block>, LedgerError> {

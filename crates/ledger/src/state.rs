@@ -76,11 +76,28 @@ pub(crate) fn metadata_map(entries: Vec<KvMetadataEntry>) -> BTreeMap<String, By
 #[derive(Clone, Debug)]
 pub(crate) struct StateView {
     pub(crate) snapshot: Arc<dyn Snapshot>,
+    reader: Reader,
+}
+
+/// Held by everything that keeps a snapshot from being let go, and so counts all that.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reader(Arc<()>);
+
+impl Reader {
+    /// How many there are besides this one.
+    pub(crate) fn others(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
 }
 
 impl StateView {
     pub(crate) fn new(snapshot: Arc<dyn Snapshot>) -> Self {
-        Self { snapshot }
+        Self { snapshot, reader: Reader::default() }
+    }
+
+    /// The same, counted with the others of `reader`.
+    pub(crate) fn counted_with(self, reader: &Reader) -> Self {
+        Self { reader: reader.clone(), ..self }
     }
 
     pub(crate) fn get(&self, space: Space<'_>, key: &[u8]) -> Result<Option<Record>, LedgerError> {
@@ -113,19 +130,20 @@ impl StateView {
     /// The keys from `start` (inclusive) to `end` (exclusive; empty: no end) in byte order.
     pub(crate) fn range(&self, space: Space<'_>, start: &str, end: &str) -> StateRows {
         let (from, to) = space.bounds(start.as_bytes(), end.as_bytes());
-        StateRows { rows: Some(self.snapshot.range(&from, &to)), prefix: space.prefix().len() }
+        let rows = Some((self.snapshot.range(&from, &to), self.reader.clone()));
+        StateRows { rows, prefix: space.prefix().len() }
     }
 }
 
 /// Keys and their records, in byte order of the keys.
 pub(crate) struct StateRows {
-    rows: Option<Rows>,
+    rows: Option<(Rows, Reader)>,
     prefix: usize,
 }
 
 impl StateRows {
     pub(crate) fn next(&mut self) -> Result<Option<(String, Record)>, LedgerError> {
-        let Some(row) = self.rows.as_mut().and_then(Iterator::next) else { return Ok(None) };
+        let Some(row) = self.rows.as_mut().and_then(|(rows, _)| rows.next()) else { return Ok(None) };
         let (key, value) = row?;
         let key = key.get(self.prefix..).and_then(|key| std::str::from_utf8(key).ok());
         let key = key.ok_or(LedgerError::Damaged("a state key cannot be read"))?;

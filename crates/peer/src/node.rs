@@ -42,9 +42,10 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Server pings on the chaincode port. Not configurable.
+/// Server pings on the chaincode port. Fabric's come every two hours, and for that long chaincode on a machine that is
+/// gone would be taken for live; clients put up with any number of pings.
 // Fabric: chaincode-protocol §4
-const CHAINCODE_KEEPALIVE: Duration = Duration::from_secs(2 * 60 * 60);
+const CHAINCODE_KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// This build's version, as operators see it.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -270,6 +271,7 @@ impl Peer {
             let state = Operations {
                 metrics: (config.metrics == MetricsProvider::Prometheus).then_some(metrics),
                 engine: Some(engine.clone()),
+                channels: Some(committing.channels.clone()),
                 logging,
                 version: Version { commit: COMMIT.to_owned(), version: VERSION.to_owned() },
                 checks: vec![Arc::new(ChaincodeHealth(engine.clone())), Arc::new(committing.channels.clone())],

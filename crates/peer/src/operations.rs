@@ -26,7 +26,7 @@ use windlass_transport::ClientAuthentication;
 pub use chaincodes::ChaincodeHealth;
 pub use health::HealthCheck;
 
-use crate::{logging::Logging, telemetry};
+use crate::{channel::PeerChannels, logging::Logging, telemetry};
 use listener::{Client, Incoming};
 
 /// What the operations endpoint serves.
@@ -36,6 +36,8 @@ pub struct Operations {
     pub metrics: Option<telemetry::Metrics>,
     /// What runs the chaincode shown at `/chaincodes`.
     pub engine: Option<Engine>,
+    /// The channels whose ledgers are looked at for `/metrics`.
+    pub channels: Option<PeerChannels>,
     /// Shown and changed at `/logspec`.
     pub logging: Logging,
     /// Shown at `/version`.
@@ -53,6 +55,20 @@ impl std::fmt::Debug for Operations {
             .field("version", &self.version)
             .field("tls", &self.tls.is_some())
             .finish_non_exhaustive()
+    }
+}
+
+impl Operations {
+    /// All metrics. Those of what is there now are taken when somebody asks.
+    fn measure(&self, metrics: &telemetry::Metrics) -> String {
+        if let Some(engine) = &self.engine {
+            engine.status().iter().for_each(|status| metrics.chaincode_now(status));
+        }
+        for channel in self.channels.iter().flat_map(PeerChannels::all) {
+            metrics.open_snapshots(channel.id(), channel.ledger().open_snapshots());
+        }
+        metrics.running_tasks(tokio::runtime::Handle::current().metrics().num_alive_tasks());
+        metrics.render()
     }
 }
 
@@ -126,7 +142,7 @@ async fn metrics(State(operations): State<Operations>, method: Method) -> Respon
     if method != Method::GET {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    let text = operations.metrics.map(|metrics| metrics.render()).unwrap_or_default();
+    let text = operations.metrics.as_ref().map(|metrics| operations.measure(metrics)).unwrap_or_default();
     ([(CONTENT_TYPE, telemetry::CONTENT_TYPE)], text).into_response()
 }
 

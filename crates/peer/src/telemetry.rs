@@ -10,7 +10,7 @@ mod ledger;
 mod remote_calls;
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 pub use deliver::{Delivery, OpenStream};
@@ -35,6 +35,7 @@ pub struct Metrics {
     endorser: EndorserMetrics,
     ledger: LedgerMetrics,
     calls: CallMetrics,
+    tasks: IntGauge,
 }
 
 impl Metrics {
@@ -52,8 +53,14 @@ impl Metrics {
             endorser: EndorserMetrics::new(&group),
             ledger: LedgerMetrics::new(&group),
             calls: CallMetrics::new(&group),
+            tasks: group.plain_gauge("windlass_tasks", "Tasks of the process that have not ended."),
             registry,
         }
+    }
+
+    /// So many tasks have not ended.
+    pub fn running_tasks(&self, count: usize) {
+        self.tasks.set(level(count));
     }
 
     /// All metrics in Prometheus's text form.
@@ -73,6 +80,10 @@ struct Group<'a>(&'a Registry);
 impl Group<'_> {
     fn plain_counter(&self, name: &str, help: &str) -> IntCounter {
         self.register(IntCounter::new(name, help))
+    }
+
+    fn plain_gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::new(name, help))
     }
 
     fn counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
@@ -100,6 +111,11 @@ impl Group<'_> {
         self.0.register(Box::new(collector.clone())).expect("names are unique");
         collector
     }
+}
+
+/// A number as gauges take it.
+fn level(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// `true` or `false` as a label.

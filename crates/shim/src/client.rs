@@ -6,7 +6,7 @@ use futures::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use windlass_proto::protos::chaincode_support_client::ChaincodeSupportClient;
-use windlass_transport::{ClientTls, DialError, DialOptions, dial};
+use windlass_transport::{ClientTls, DialError, DialOptions, Keepalive, dial};
 
 use crate::{
     Chaincode, ConfigError, MAX_MESSAGE_SIZE, SessionError,
@@ -100,7 +100,7 @@ fn tls(environment: &Environment<'_>) -> Result<ClientTls, ConfigError> {
 /// # Errors
 /// When the peer cannot be reached, refuses, or breaks the stream.
 pub async fn run(config: ClientConfig, chaincode: impl Chaincode) -> Result<(), RunError> {
-    let options = DialOptions { timeout: DIAL_TIMEOUT, keepalive: Some(KEEPALIVE) };
+    let options = DialOptions { timeout: DIAL_TIMEOUT, keepalive: Some(Keepalive::after(KEEPALIVE)) };
     let channel = dial(&config.peer_address, config.tls.as_ref(), &options).await?;
     let mut peer = ChaincodeSupportClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE_SIZE)

@@ -116,8 +116,25 @@ pub struct Dialed {
 pub struct DialOptions {
     /// For name, TCP, TLS and the first word of HTTP/2 together.
     pub timeout: Duration,
-    /// HTTP/2 pings after this much silence.
-    pub keepalive: Option<Duration>,
+    /// HTTP/2 pings, if there shall be any.
+    pub keepalive: Option<Keepalive>,
+}
+
+/// HTTP/2 pings, which find out that the other side is gone where TCP does not say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// After how much silence the other side is pinged.
+    pub after: Duration,
+    /// How long its answer may take before the connection ends.
+    pub timeout: Duration,
+}
+
+impl Keepalive {
+    /// Pings after this much silence, with the 20 s for the answer that all of Fabric's parts allow.
+    // Fabric: chaincode-protocol §4
+    pub const fn after(after: Duration) -> Self {
+        Self { after, timeout: Duration::from_secs(20) }
+    }
 }
 
 impl Default for DialOptions {
@@ -217,8 +234,8 @@ async fn connect(
         .map_err(|_| bad())?;
     if let Some(keepalive) = options.keepalive {
         endpoint = endpoint
-            .http2_keep_alive_interval(keepalive)
-            .keep_alive_timeout(Duration::from_secs(20))
+            .http2_keep_alive_interval(keepalive.after)
+            .keep_alive_timeout(keepalive.timeout)
             .keep_alive_while_idle(true);
     }
 

@@ -3,6 +3,7 @@
 mod limits;
 mod protobuf;
 mod steps;
+mod tools;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,12 @@ enum Chore {
     Limits,
     /// Run the benchmarks and print their table. Takes some minutes.
     Bench,
+    /// Load a network of every kind of chaincode while something goes wrong every few seconds, and print what came of it.
+    Soak {
+        /// How long.
+        #[arg(long, default_value_t = 10)]
+        minutes: u32,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -32,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Proto { check } => protobuf::generate(&root(), check),
         Chore::Limits => limits::check(&root()),
         Chore::Bench => steps::bench(&root()),
+        Chore::Soak { minutes } => steps::soak(&root(), minutes),
     }
 }
 

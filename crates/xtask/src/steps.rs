@@ -7,10 +7,11 @@ use std::{path::Path, process::Command, time::Instant};
 
 use anyhow::{Context, bail};
 
-use crate::{limits, protobuf};
+use crate::{limits, protobuf, tools};
 
 /// Everything that must hold before a change lands.
 pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
+    step("tools", || tools::ensure(root))?;
     step("formatting", || run(root, "cargo", &["fmt", "--all", "--check"], &[]))?;
     step("generated code", || protobuf::generate(root, true))?;
     step("limits", || limits::check(root))?;
@@ -24,7 +25,15 @@ pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
 
 /// The benchmarks, on the release build.
 pub(crate) fn bench(root: &Path) -> anyhow::Result<()> {
+    tools::ensure(root)?;
     run(root, "cargo", &["bench", "--package", "windlass-cli", "--locked"], &[])
+}
+
+/// The soak, on the release build.
+pub(crate) fn soak(root: &Path, minutes: u32) -> anyhow::Result<()> {
+    tools::ensure(root)?;
+    let soak = ["test", "--release", "--package", "windlass-cli", "--test", "faults", "--locked"];
+    run(root, "cargo", &soak, &[("WINDLASS_SOAK_MINUTES", &minutes.to_string())])
 }
 
 fn step(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
@@ -35,7 +44,8 @@ fn step(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result
     Ok(())
 }
 
-fn run(root: &Path, program: &str, args: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
+/// Runs a command that must succeed.
+pub(crate) fn run(root: &Path, program: &str, args: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
     let status = Command::new(program)
         .args(args)
         .envs(environment.iter().copied())

@@ -112,7 +112,7 @@ impl Core {
         let message = tokio::select! {
             biased;
             message = call => message.map_err(failed)?,
-            () = tree.lost.cancelled() => return Err(failed(InvokeError::StreamTerminated)),
+            () = tree.lost.cancelled() => return Err(failed(SendError::StreamTerminated(None).into())),
         };
         if message.r#type == Type::Error as i32 {
             return Err(ExecuteError::Returned(String::from_utf8_lossy(&message.payload).into_owned()));
@@ -171,7 +171,7 @@ impl Core {
             let host: Arc<dyn Host> = self.clone();
             let execution = Execution { namespace: name, init, transaction, tree: tree.clone(), input };
             let executed = execute(lane, &host, execution, found.settings.execute_timeout).await;
-            if matches!(executed, Err(SendError::StreamTerminated)) && caller.is_some() && tree.is_repeatable() {
+            if matches!(executed, Err(SendError::StreamTerminated(_))) && caller.is_some() && tree.is_repeatable() {
                 // What the lost run wrote cannot be told from what its caller did: the whole begins again.
                 tree.lost.cancel();
                 return std::future::pending().await;
@@ -199,7 +199,7 @@ impl Core {
                     tree.call_on(id, &found.session);
                     return Ok((found, lane));
                 }
-                Err(SendError::StreamTerminated) if attempts < FRESH_STREAMS => attempts += 1,
+                Err(SendError::StreamTerminated(_)) if attempts < FRESH_STREAMS => attempts += 1,
                 Err(error) => return Err(error.into()),
             }
         }

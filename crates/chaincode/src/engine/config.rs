@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use windlass_proto::protos::ChaincodeAdditionalParams;
+use windlass_transport::Keepalive;
 
 use super::settings::Settings;
 
@@ -18,6 +19,9 @@ pub struct EngineConfig {
     pub startup_timeout: Duration,
     /// How often a KEEPALIVE message is sent on every stream; `None` is never.
     pub keepalive: Option<Duration>,
+    /// When chaincode that serves is pinged. Go and Java servers close a connection that is pinged more than once a
+    /// minute.
+    pub ping: Keepalive,
     /// The peer's own MSP.
     pub msp_id: String,
     /// Where chaincode finds this peer: `host:port` of the chaincode listener.
@@ -50,6 +54,8 @@ const DEFAULT_EXECUTE_TIMEOUT: Duration = Duration::from_secs(30);
 const SHORTEST_EXECUTE_TIMEOUT: Duration = Duration::from_secs(1);
 // Fabric: chaincode-protocol §7
 const SHORTEST_STARTUP_TIMEOUT: Duration = Duration::from_secs(5);
+// Fabric: chaincode-protocol §4
+const PING: Duration = Duration::from_secs(60);
 
 impl EngineConfig {
     /// Fabric's sample values for a peer of `msp_id` whose chaincode listener is at `peer_address`.
@@ -59,6 +65,7 @@ impl EngineConfig {
             install_timeout: Duration::from_secs(300),
             startup_timeout: Duration::from_secs(300),
             keepalive: None,
+            ping: Keepalive::after(PING),
             msp_id: msp_id.into(),
             peer_address: peer_address.into(),
             tls: true,

@@ -59,7 +59,7 @@ impl ExecuteError {
     /// Whether a stream ended before the transaction did. What the chaincode did until then is thrown away with
     /// the simulation; on a fresh one the transaction may be run again.
     pub fn is_lost(&self) -> bool {
-        matches!(self, Self::Failed { source: InvokeError::StreamTerminated, .. })
+        matches!(self, Self::Failed { source: InvokeError::StreamTerminated(_), .. })
     }
 }
 
@@ -79,9 +79,9 @@ pub enum InvokeError {
     /// The chaincode did not answer in time.
     #[error("error sending: {}", SendError::Timeout)]
     Timeout,
-    /// The chaincode's stream ended.
-    #[error("error sending: {}", SendError::StreamTerminated)]
-    StreamTerminated,
+    /// The chaincode's stream ended: the text, which says why if the chaincode is at fault.
+    #[error("error sending: {0}")]
+    StreamTerminated(String),
     /// A system chaincode broke.
     #[error("error sending: panic during execution")]
     Panic,
@@ -92,7 +92,7 @@ impl From<SendError> for InvokeError {
         match error {
             SendError::Exists { .. } => Self::Exists(error.to_string()),
             SendError::Timeout => Self::Timeout,
-            SendError::StreamTerminated => Self::StreamTerminated,
+            SendError::StreamTerminated(_) => Self::StreamTerminated(error.to_string()),
         }
     }
 }
@@ -113,7 +113,7 @@ mod tests {
             (launch.into(), "could not launch chaincode a:b: chaincode registration failed: container exited with 0"),
             (exists.into(), "error sending: txid: t(ch) exists"),
             (SendError::Timeout.into(), "error sending: timeout expired while executing transaction"),
-            (SendError::StreamTerminated.into(), "error sending: chaincode stream terminated"),
+            (SendError::StreamTerminated(None).into(), "error sending: chaincode stream terminated"),
         ] {
             let error: InvokeError = error;
             assert_eq!(error.to_string(), text);

@@ -16,6 +16,8 @@ pub struct ChaincodeStatus {
     pub streams: usize,
     /// The transactions in flight.
     pub executions: usize,
+    /// The queries that those have open.
+    pub iterators: usize,
     /// How often an instance, or all of it, was started again.
     pub restarts: u64,
     /// What went wrong last, if anything did.
@@ -35,6 +37,7 @@ impl ChaincodeStatus {
             builder: String::new(),
             streams: 0,
             executions: 0,
+            iterators: 0,
             restarts: 0,
             last_error: None,
             output: Vec::new(),

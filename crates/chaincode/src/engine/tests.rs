@@ -11,5 +11,6 @@ mod pools;
 mod queries;
 mod requests;
 mod serving;
+mod soup;
 mod transactions;
 mod wire;

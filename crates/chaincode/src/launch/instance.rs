@@ -303,8 +303,9 @@ impl Instance {
         let (ended, mut end) = oneshot::channel();
         let leaving = CancellationToken::new();
         let (name, endpoint, goodbye) = (id.clone(), endpoint.clone(), leaving.clone());
+        let ping = launcher.config().ping;
         let reader = Reader(tokio::spawn(async move {
-            let error = connect(&name, &connection, &endpoint, driver, queue, &goodbye).await;
+            let error = connect(&name, &connection, &endpoint, ping, driver, queue, &goodbye).await;
             tracing::info!(id = %name, "connection to chaincode ended: {error}");
             // Nobody listens after the launch.
             let _ = ended.send(error.to_string());
@@ -398,13 +399,23 @@ impl Live {
         self.stop().await;
     }
 
-    /// Why the stream ended.
+    /// Why the stream ended: what happened to the process or to the connection, unless the chaincode did something.
     async fn reason(&mut self) -> String {
-        let reason = match &mut self.body {
-            Body::Process(_) => None,
-            Body::Server { end, .. } => timeout(Duration::from_millis(100), end).await.ok().and_then(Result::ok),
+        let end = self.session.end().cloned();
+        if let Some(fault) = end.as_ref().filter(|end| end.is_fault()) {
+            return fault.to_string();
+        }
+        let told = async {
+            match &mut self.body {
+                Body::Process(process) => Some(process.wait().await.to_string()),
+                Body::Server { end, .. } => end.await.ok(),
+            }
         };
-        reason.unwrap_or_else(|| String::from("the chaincode's stream ended"))
+        let told = timeout(Duration::from_millis(100), told).await.ok().flatten();
+        told.unwrap_or_else(|| match end {
+            Some(end) => format!("the chaincode's stream ended: {end}"),
+            None => String::from("the chaincode's stream ended"),
+        })
     }
 }
 

@@ -385,7 +385,8 @@ impl Pool {
             first: None,
             over: false,
         };
-        if self.members.values().any(|member| member.up) {
+        // Not what instances have told: one whose stream has just ended may not have said so yet.
+        if self.ground.launcher.registry().sessions(&self.ground.id).iter().any(|session| session.is_open()) {
             return launching.succeed(&self.ground.launcher);
         }
         self.launching = Some(launching);

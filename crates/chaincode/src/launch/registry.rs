@@ -451,6 +451,7 @@ fn describe(id: &str, slot: &Slot) -> ChaincodeStatus {
         builder: slot.record.builder(),
         streams: ready.len(),
         executions: ready.iter().map(|session| session.executions()).sum(),
+        iterators: ready.iter().map(|session| session.open_queries()).sum(),
         restarts: slot.record.restarts(),
         last_error: slot.failure.as_ref().map(ToString::to_string).or_else(|| slot.record.last_error()),
         output: slot.record.output(),

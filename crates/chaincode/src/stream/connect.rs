@@ -1,27 +1,20 @@
 //! Streams that the peer opens to chaincode that serves.
 
-use std::{error::Error, time::Duration};
-
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 use windlass_proto::protos::{ChaincodeMessage, chaincode_client::ChaincodeClient};
-use windlass_transport::{ClientTls, DialOptions, MAX_MESSAGE_SIZE, dial_at};
+use windlass_transport::{ClientTls, DialOptions, Keepalive, MAX_MESSAGE_SIZE, dial_at};
 
 use crate::{
     build::Connection,
     launch::endpoints::Endpoint,
     stream::{
         driver::Driver,
-        errors::{ConnectError, StreamEnd},
+        errors::{ConnectError, StreamEnd, deepest},
     },
 };
-
-/// How often an idle connection is pinged. Go and Java servers close it when it is more often.
-// Fabric: chaincode-protocol §4
-const PING: Duration = Duration::from_secs(60);
 
 /// Dials the chaincode, reads the stream to its end, and returns why it ended, or why there never was one.
 /// The peer says nothing first: the chaincode registers here too. `leaving` is cancelled when the server says
@@ -30,6 +23,7 @@ pub(crate) async fn connect(
     id: &str,
     connection: &Connection,
     endpoint: &Endpoint,
+    ping: Keepalive,
     driver: Driver,
     queue: mpsc::Receiver<ChaincodeMessage>,
     leaving: &CancellationToken,
@@ -40,7 +34,7 @@ pub(crate) async fn connect(
         identity: tls.client.clone(),
         server_name: connection.domain.clone(),
     });
-    let options = DialOptions { timeout: connection.dial_timeout, keepalive: Some(PING) };
+    let options = DialOptions { timeout: connection.dial_timeout, keepalive: Some(ping) };
     let mut dialed = match dial_at(&address, endpoint.socket, tls.as_ref(), &options).await {
         Ok(dialed) => dialed,
         Err(source) => return ConnectError::Dial { id: id.to_owned(), address, source },
@@ -69,18 +63,9 @@ pub(crate) async fn connect(
             };
             ConnectError::Stream { id: id.to_owned(), source }
         }
-        Err(status) => match transport_cause(&status) {
+        Err(status) => match deepest(&status) {
             Some(cause) => ConnectError::NotServing { id: id.to_owned(), address, cause },
             None => ConnectError::Refused { id: id.to_owned(), status },
         },
     }
-}
-
-/// What went wrong below gRPC, if a status stands for that.
-fn transport_cause(status: &Status) -> Option<String> {
-    let mut cause: &dyn Error = status.source()?;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    Some(cause.to_string())
 }

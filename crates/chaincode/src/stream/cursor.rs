@@ -1,6 +1,6 @@
 //! Open queries, with the look-ahead that shims need.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use prost::Message;
 use windlass_proto::{
@@ -10,7 +10,7 @@ use windlass_proto::{
 
 use crate::{
     simulation::{Rows, SimulationResult},
-    stream::message::encode,
+    stream::{message::encode, session::Session},
 };
 
 /// How many rows one message carries.
@@ -18,16 +18,23 @@ use crate::{
 const PAGE: usize = 100;
 
 /// The open queries of one transaction.
-#[derive(Default)]
-pub(crate) struct Cursors(HashMap<String, Cursor>);
+pub(crate) struct Cursors {
+    open: HashMap<String, (Cursor, Arc<()>)>,
+    session: Arc<Session>,
+}
 
 impl Cursors {
+    /// No query yet, on this stream.
+    pub(crate) fn on(session: &Arc<Session>) -> Self {
+        Self { open: HashMap::new(), session: session.clone() }
+    }
+
     pub(crate) fn keep(&mut self, id: String, cursor: Cursor) {
-        self.0.insert(id, cursor);
+        self.open.insert(id, (cursor, self.session.queries.clone()));
     }
 
     pub(crate) fn take(&mut self, id: &str) -> Option<Cursor> {
-        self.0.remove(id)
+        self.open.remove(id).map(|(cursor, _)| cursor)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         seat::Seat,
     },
     stream::{
-        errors::{RequestError, StreamEnd, go_status, request_failed},
+        errors::{RequestError, StreamEnd, request_failed},
         message::{ReturnAddress, bare, type_name},
         session::{Delivery, Session},
     },
@@ -33,12 +33,32 @@ pub(crate) struct Driver {
     ready: Bytes,
     /// There once it has registered.
     seat: Option<Arc<Seat>>,
+    complaints: Complaints,
+}
+
+/// What a chaincode does wrong without an end to its stream: said aloud at first, for it may go on for ever.
+#[derive(Debug, Default)]
+struct Complaints(u64);
+
+impl Complaints {
+    /// Whether this one is to be said aloud: the 1st, 2nd, 4th, 8th…
+    fn loud(&mut self) -> bool {
+        self.0 += 1;
+        self.0.is_power_of_two()
+    }
 }
 
 impl Driver {
     /// A driver for `session`. `ready` is the payload of READY.
     pub(crate) fn new(session: Arc<Session>, registry: &Arc<Registry>, origin: Origin, ready: Bytes) -> Self {
-        Self { session, registry: Arc::downgrade(registry), origin, ready, seat: None }
+        Self {
+            session,
+            registry: Arc::downgrade(registry),
+            origin,
+            ready,
+            seat: None,
+            complaints: Complaints::default(),
+        }
     }
 
     /// Says who the other side has shown to be.
@@ -64,12 +84,15 @@ impl Driver {
             };
             let outcome = match received {
                 None => Err(StreamEnd::Eof),
-                Some(Err(status)) => Err(StreamEnd::Receive(go_status(&status))),
+                Some(Err(status)) => Err(StreamEnd::receiving(&status)),
                 Some(Ok(message)) => self.take(message).await,
             };
             if let Err(end) = outcome {
+                self.session.note_end(end.clone());
                 return end;
             }
+            // A flood is always ready, and would leave the others on this thread no turn.
+            tokio::task::consume_budget().await;
         }
     }
 
@@ -125,7 +148,9 @@ impl Driver {
         let seat = match registry.register(&id, &self.session, &self.origin) {
             Ok(seat) => self.seat.insert(seat).clone(),
             Err(error) => {
-                tracing::error!("failed to start {id} -- {error}");
+                if self.complaints.loud() {
+                    tracing::error!("failed to start {id} -- {error}");
+                }
                 return Ok(());
             }
         };
@@ -136,20 +161,25 @@ impl Driver {
         Ok(())
     }
 
-    async fn request(&self, kind: Type, message: ChaincodeMessage) -> Result<(), StreamEnd> {
+    async fn request(&mut self, kind: Type, message: ChaincodeMessage) -> Result<(), StreamEnd> {
         let session = &self.session;
-        session.metrics.shim_request_received(kind.as_str_name(), &message.channel_id, session.id());
         let address = ReturnAddress::of(&message);
-        match session.deliver_request(message) {
+        let delivery = session.deliver_request(message);
+        // A channel that the chaincode made up is not counted by its name: there may be any number of them.
+        let channel = if delivery == Delivery::Unknown { "" } else { &address.channel };
+        session.metrics.shim_request_received(kind.as_str_name(), channel, session.id());
+        match delivery {
             Delivery::Delivered => Ok(()),
             Delivery::Busy => {
                 // Shims match answers by transaction alone: answering would be taken for the other answer.
-                tracing::warn!(
-                    id = session.id(),
-                    tx_id = address.tx_id,
-                    kind = kind.as_str_name(),
-                    "a request is dropped: the previous one of the transaction is not answered yet"
-                );
+                if self.complaints.loud() {
+                    tracing::warn!(
+                        id = session.id(),
+                        tx_id = address.tx_id,
+                        kind = kind.as_str_name(),
+                        "a request is dropped: the previous one of the transaction is not answered yet"
+                    );
+                }
                 Ok(())
             }
             Delivery::Unknown => {
@@ -159,7 +189,7 @@ impl Driver {
                 };
                 let kind = kind.as_str_name();
                 let text = request_failed(kind, &address.tx_id, &error);
-                session.metrics.shim_request_completed(kind, &address.channel, session.id(), false, Duration::ZERO);
+                session.metrics.shim_request_completed(kind, channel, session.id(), false, Duration::ZERO);
                 session.send(address.error(text)).await.map_err(|_| StreamEnd::Closed)
             }
         }

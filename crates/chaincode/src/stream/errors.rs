@@ -1,5 +1,7 @@
 //! Every exact text of the stream. Shims, clients and the Gateway compare and forward them.
 
+use std::error::Error;
+
 use prost::DecodeError;
 use tonic::{Code, Status};
 use windlass_proto::hash::Digest;
@@ -63,9 +65,9 @@ pub(crate) enum SendError {
     Exists { tx_id: String, channel: String },
     #[error("timeout expired while executing transaction")]
     Timeout,
-    // The Gateway looks for this ending.
-    #[error("chaincode stream terminated")]
-    StreamTerminated,
+    // The Gateway looks for this ending, whatever stands before it.
+    #[error("{}chaincode stream terminated", .0.as_ref().map(|cause| format!("{cause}: ")).unwrap_or_default())]
+    StreamTerminated(Option<StreamEnd>),
 }
 
 /// Why a REGISTER is not accepted. Nothing of it reaches the chaincode.
@@ -107,6 +109,9 @@ pub(crate) enum StreamEnd {
     Eof,
     #[error("receive from chaincode support stream failed: {0}")]
     Receive(String),
+    /// A message that is too large, or none at all; or the chaincode said itself that it ends the stream, and why.
+    #[error("receive from chaincode support stream failed: {0}")]
+    Broken(String),
     #[error(
         "error handling message, ending stream: [{tx_id}] Fabric side handler cannot handle message ({kind}) while in \
          {state} state"
@@ -115,6 +120,23 @@ pub(crate) enum StreamEnd {
     /// The engine let go of the stream.
     #[error("chaincode stream closed by the peer")]
     Closed,
+}
+
+impl StreamEnd {
+    /// What came instead of a message. The source of a status is what happened to the connection; those without are
+    /// about what was sent over it.
+    pub(crate) fn receiving(status: &Status) -> Self {
+        let text = go_status(status);
+        match deepest(status) {
+            Some(cause) => Self::Receive(format!("{text}: {cause}")),
+            None => Self::Broken(text),
+        }
+    }
+
+    /// Whether the chaincode did something that ended the stream, as opposed to going away.
+    pub(crate) fn is_fault(&self) -> bool {
+        matches!(self, Self::Broken(_) | Self::Unexpected { .. })
+    }
 }
 
 /// Why no stream to a serving chaincode came about: what follows `connection to <id> failed: `.
@@ -138,6 +160,15 @@ pub(crate) enum ConnectError {
 /// `<TYPE> failed: transaction ID: <txid>: <detail>`: the payload of an ERROR that answers a request.
 pub(crate) fn request_failed(kind: &str, tx_id: &str, error: &RequestError) -> String {
     format!("{kind} failed: transaction ID: {tx_id}: {error}")
+}
+
+/// What went wrong below gRPC, if a status stands for that.
+pub(crate) fn deepest(status: &Status) -> Option<String> {
+    let mut cause: &dyn Error = status.source()?;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    Some(cause.to_string())
 }
 
 /// A status as Go programs print it.
@@ -289,7 +320,13 @@ mod tests {
             ),
             (SendError::Exists { tx_id: "t".into(), channel: "ch".into() }.to_string(), "txid: t(ch) exists".into()),
             (SendError::Timeout.to_string(), "timeout expired while executing transaction".into()),
-            (SendError::StreamTerminated.to_string(), "chaincode stream terminated".into()),
+            (SendError::StreamTerminated(None).to_string(), "chaincode stream terminated".into()),
+            (
+                SendError::StreamTerminated(Some(StreamEnd::receiving(&Status::out_of_range("too large")))).to_string(),
+                "receive from chaincode support stream failed: rpc error: code = OutOfRange desc = too large: chaincode \
+                 stream terminated"
+                    .into(),
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(text, expected);

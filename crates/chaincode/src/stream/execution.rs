@@ -10,6 +10,7 @@ use windlass_transport::MAX_MESSAGE_SIZE;
 
 use crate::{
     stream::{
+        cursor::Cursors,
         errors::{RequestError, SendError, request_failed, short},
         message::{ReturnAddress, encode},
         requests::{CallTree, Context, Host},
@@ -60,7 +61,7 @@ pub(crate) async fn execute(
     // The time of the transaction begins when it is queued; a full queue has the same time to drain.
     // Fabric: chaincode-protocol §9
     timeout(limit, session.send(message)).await.map_err(expired)??;
-    let context = Context::new(namespace, init, transaction, tree, host.clone());
+    let context = Context::new(namespace, init, transaction, tree, host.clone(), Cursors::on(&session));
     timeout(limit, answer_requests(lane, context)).await.map_err(expired)?
 }
 
@@ -74,7 +75,7 @@ async fn answer_requests(mut lane: LaneHandle, mut context: Context) -> Result<C
             }
         }
     }
-    Err(SendError::StreamTerminated)
+    Err(lane.session().terminated())
 }
 
 /// Serves one request. There is always exactly one answer.

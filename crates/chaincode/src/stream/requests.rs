@@ -99,8 +99,9 @@ impl Context {
         transaction: Arc<Transaction>,
         tree: Arc<CallTree>,
         host: Arc<dyn Host>,
+        cursors: Cursors,
     ) -> Self {
-        Self { namespace, init, transaction, tree, cursors: Cursors::default(), host }
+        Self { namespace, init, transaction, tree, cursors, host }
     }
 
     /// Serves one request and returns the payload of RESPONSE.

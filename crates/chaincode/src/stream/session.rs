@@ -17,7 +17,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use windlass_proto::protos::ChaincodeMessage;
 
-use crate::{engine::metrics::EngineMetrics, stream::errors::SendError};
+use crate::{
+    engine::metrics::EngineMetrics,
+    stream::errors::{SendError, StreamEnd},
+};
 
 /// How many messages wait to be written before whoever writes has to wait as well.
 const WRITE_QUEUE: usize = 64;
@@ -35,6 +38,10 @@ pub(crate) struct Session {
     lanes: Mutex<Lanes>,
     idle: Notify,
     closed: CancellationToken,
+    /// Why the stream ended, where that was found by reading it.
+    end: OnceLock<StreamEnd>,
+    /// Held by each query that is open on it, and so counts them.
+    pub(crate) queries: Arc<()>,
     pub(crate) metrics: Arc<dyn EngineMetrics>,
 }
 
@@ -89,6 +96,8 @@ impl Session {
             lanes: Mutex::new(Lanes { closed: false, quiet_since: Instant::now(), opened: 0, open: HashMap::new() }),
             idle: Notify::new(),
             closed: CancellationToken::new(),
+            end: OnceLock::new(),
+            queries: Arc::default(),
             metrics,
         };
         (Arc::new(session), queue)
@@ -145,8 +154,8 @@ impl Session {
     pub(crate) async fn send(&self, message: ChaincodeMessage) -> Result<(), SendError> {
         tokio::select! {
             biased;
-            () = self.closed.cancelled() => Err(SendError::StreamTerminated),
-            sent = self.outbound.send(message) => sent.map_err(|_| SendError::StreamTerminated),
+            () = self.closed.cancelled() => Err(self.terminated()),
+            sent = self.outbound.send(message) => sent.map_err(|_| self.terminated()),
         }
     }
 
@@ -162,6 +171,26 @@ impl Session {
         drop(lanes);
         self.closed.cancel();
         self.idle.notify_waiters();
+    }
+
+    /// Notes why the stream ends. The first word counts.
+    pub(crate) fn note_end(&self, end: StreamEnd) {
+        let _ = self.end.set(end);
+    }
+
+    /// Why the stream ended, as far as that is known.
+    pub(crate) fn end(&self) -> Option<&StreamEnd> {
+        self.end.get()
+    }
+
+    /// What becomes of a transaction on a stream that has ended.
+    pub(crate) fn terminated(&self) -> SendError {
+        SendError::StreamTerminated(self.end().filter(|end| end.is_fault()).cloned())
+    }
+
+    /// How many queries are open.
+    pub(crate) fn open_queries(&self) -> usize {
+        Arc::strong_count(&self.queries) - 1
     }
 
     /// Resolves when the stream has ended.
@@ -202,7 +231,7 @@ impl Session {
         let (sender, events) = mpsc::channel(2);
         let mut lanes = self.lanes.lock();
         if lanes.closed {
-            return Err(SendError::StreamTerminated);
+            return Err(self.terminated());
         }
         if lanes.open.contains_key(&key) {
             return Err(SendError::Exists { tx_id: tx_id.to_owned(), channel: channel.to_owned() });

@@ -28,25 +28,45 @@ use windlass_proto::{
 };
 use windlass_transport::{ClientAuthentication, ClientTls, DialOptions, ServerTls, dial, incoming};
 
-use crate::support::{client::Client, output::Pipe, place::Place, ready::Ready, windlass::Running};
+use crate::{
+    round_trip::{Reader, serve_ping_pong},
+    support::{client::Client, output::Pipe, place::Place, ready::Ready, windlass::Running},
+};
 
-const ROLE: &str = "WINDLASS_BENCH_ROLE";
+pub(crate) const ROLE: &str = "WINDLASS_BENCH_ROLE";
 const READY: &str = "WINDLASS_BENCH_READY";
 const NEXT: &str = "WINDLASS_BENCH_NEXT";
 
-/// Which of the two processes this is.
+/// Which process this is, if it is not the one that measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
+    /// The first of the floor's two.
     Endorser,
+    /// The second.
     Chaincode,
+    /// The other end of the bare ping-pong.
+    PingPong,
+    /// Chaincode that reads, launched by a peer.
+    Reader,
 }
+
+/// Another process of this program; it ends with this value.
+pub(crate) type Process = Running;
 
 impl Role {
     /// `None` in the process that measures.
     pub(crate) fn of_this_process() -> Option<Self> {
-        match std::env::var(ROLE).ok()?.as_str() {
-            "endorser" => Some(Self::Endorser),
-            _ => Some(Self::Chaincode),
+        let role = std::env::var(ROLE).ok()?;
+        [Self::Endorser, Self::Chaincode, Self::PingPong, Self::Reader].into_iter().find(|one| one.name() == role)
+    }
+
+    /// What the variable says.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Endorser => "endorser",
+            Self::Chaincode => "chaincode",
+            Self::PingPong => "ping-pong",
+            Self::Reader => "reader",
         }
     }
 }
@@ -67,8 +87,8 @@ impl Floor {
         let genesis = client.query("qscc", &["GetBlockByNumber", &ready.channel, "0"]).await.expect("block 0");
         std::fs::write(ready.data.join("genesis.block"), genesis).expect("a file");
         windlass.stop();
-        let (chaincode, next) = spawn("chaincode", &ready_file, "");
-        let (endorser, address) = spawn("endorser", &ready_file, &next);
+        let (chaincode, next) = spawn(Role::Chaincode, &ready_file, "");
+        let (endorser, address) = spawn(Role::Endorser, &ready_file, &next);
         ready.peer.endpoint.clone_from(&address);
         ready.orderer.endpoint = address;
         ready.orderer.tls_root_cert.clone_from(&ready.peer.tls_root_cert);
@@ -95,27 +115,37 @@ impl Floor {
 }
 
 /// Starts this program in another role; returns where it listens.
-fn spawn(role: &str, ready_file: &Path, next: &str) -> (Running, String) {
+pub(crate) fn spawn(role: Role, ready_file: &Path, next: &str) -> (Process, String) {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.env(ROLE, role).env(READY, ready_file).env(NEXT, next);
+    command.env(ROLE, role.name()).env(READY, ready_file).env(NEXT, next);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let running = Running::spawn(command);
     let said = running.output().wait_for(Pipe::Stdout, Duration::from_secs(20), |line| line.starts_with("localhost:"));
-    let address = said.unwrap_or_else(|| panic!("no {role}: {}", running.output().shown()));
+    let address = said.unwrap_or_else(|| panic!("no {role:?}: {}", running.output().shown()));
     (running, address)
+}
+
+fn peer_folder(data: &Path) -> PathBuf {
+    data.join("organizations/peerOrganizations/org1.example.com/peers/peer0.org1.example.com")
+}
+
+/// The peer's own certificate.
+pub(crate) fn server_tls(data: &Path) -> ServerTls {
+    let read = |name: &str| std::fs::read_to_string(peer_folder(data).join(name)).expect("a file of the network");
+    ServerTls { certificate: read("tls/server.crt"), key: read("tls/server.key"), clients: ClientAuthentication::None }
 }
 
 /// What a role does.
 pub(crate) async fn serve(role: Role) {
+    if role == Role::Reader {
+        return windlass_shim::start(Reader).await.expect("a peer");
+    }
     let ready = Ready::read(&PathBuf::from(std::env::var_os(READY).expect("the variable")));
-    let peer = ready.data.join("organizations/peerOrganizations/org1.example.com/peers/peer0.org1.example.com");
+    let peer = peer_folder(&ready.data);
     let read = |name: &str| std::fs::read_to_string(peer.join(name)).expect("a file of the network");
-    let tls = ServerTls {
-        certificate: read("tls/server.crt"),
-        key: read("tls/server.key"),
-        clients: ClientAuthentication::None,
-    };
+    let tls = server_tls(&ready.data);
     let next = match role {
+        Role::PingPong | Role::Reader => return serve_ping_pong(&ready.data).await,
         Role::Chaincode => None,
         Role::Endorser => {
             let address = std::env::var(NEXT).expect("the variable");

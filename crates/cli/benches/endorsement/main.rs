@@ -1,11 +1,14 @@
 //! The path of an endorsement, whole: a client over gRPC and TLS, the peer, chaincode on its stream, and back.
 //!
 //! Prints one table: endorsements per second, latency and the peer's CPU for the bundled sample and for a Go chaincode,
-//! beside a floor that is measured in the same run; then start-up times and memory. `WINDLASS_BENCH_SECONDS` is how long
+//! beside a floor that is measured in the same run; what one request of chaincode costs beside a bare ping-pong; what more
+//! instances of a chaincode that computes are good for; then start-up times and memory. `WINDLASS_BENCH_SECONDS` is how long
 //! each line is measured (3 unless set).
 //!
 //! - [`network`]: the network that is measured, its start-up times and memory
 //! - [`load`]: clients that keep the endorser busy
+//! - [`round_trip`]: one request of chaincode
+//! - [`instances`]: several processes of one chaincode
 //! - [`floor`]: the least that any endorser has to do
 //! - [`table`]: what is printed
 
@@ -13,9 +16,11 @@
 #![allow(clippy::print_stdout)]
 
 mod floor;
+mod instances;
 mod load;
 mod network;
 mod process;
+mod round_trip;
 mod support;
 mod table;
 
@@ -68,6 +73,13 @@ async fn measure(duration: Duration) {
     }
     table::memory(&network.memory());
     network.stop();
+    table::round_trip(&round_trip::measure(&place).await);
+    table::instances_heading();
+    let mut one = None;
+    for instances in instances::INSTANCES {
+        let measured = instances::measure(&place, instances, duration).await;
+        table::instances(instances, &measured, *one.get_or_insert(measured.per_second));
+    }
     drop(place);
     table::start_up(&network::start_up().await);
 }

@@ -8,6 +8,7 @@ use std::{
 use windlass_proto::envelope::Call;
 
 use crate::{
+    floor::{ROLE, Role},
     process,
     support::{
         client::Client,
@@ -115,8 +116,19 @@ pub(crate) async fn start_up() -> StartUp {
 
 /// The bundled sample as a folder, for it is only deployed by itself when nothing else is.
 fn sample(place: &Place) -> PathBuf {
-    let script = "#!/bin/sh\nexec \"$WINDLASS_EXECUTABLE\" sample \"$@\"\n";
-    let folder = place.folder_with("sample", &[("chaincode", script)]);
+    script(place, "sample", "exec \"$WINDLASS_EXECUTABLE\" sample")
+}
+
+/// A folder with a script that is a chaincode.
+pub(crate) fn script(place: &Place, name: &str, command: &str) -> PathBuf {
+    let script = format!("#!/bin/sh\n{command} \"$@\"\n");
+    let folder = place.folder_with(name, &[("chaincode", &script)]);
     make_executable(&folder.join("chaincode"));
     folder
+}
+
+/// The command that runs this program in a role.
+pub(crate) fn own_program(role: Role) -> String {
+    let program = std::env::current_exe().expect("this program");
+    format!("{ROLE}={} exec '{}'", role.name(), program.display())
 }

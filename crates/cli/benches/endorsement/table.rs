@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     load::Measured,
     network::{Memory, StartUp},
+    round_trip::RoundTrip,
 };
 
 /// One line.
@@ -54,7 +55,35 @@ pub(crate) fn memory(memory: &Memory) {
     );
 }
 
+pub(crate) fn round_trip(round_trip: &RoundTrip) {
+    let RoundTrip { get_state, floor } = *round_trip;
+    let micros = |duration: Duration| duration.as_secs_f64() * 1e6;
+    println!(
+        "GET_STATE          {:.1} us a round trip, {:.2} of a bare gRPC ping-pong ({:.1} us)",
+        micros(get_state),
+        get_state.as_secs_f64() / floor.as_secs_f64(),
+        micros(floor)
+    );
+}
+
+pub(crate) fn instances_heading() {
+    println!();
+    println!("{:<12} {:>10} {:>10} {:>10} {:>9}", "Node, spins", "per s", "p50", "p99", "of one");
+}
+
+pub(crate) fn instances(instances: usize, measured: &Measured, one: f64) {
+    println!(
+        "{:<12} {:>10.0} {:>10} {:>10} {:>9.2}",
+        format!("{instances} at once"),
+        measured.per_second,
+        milliseconds(measured.median),
+        milliseconds(measured.percentile_99),
+        measured.per_second / one
+    );
+}
+
 pub(crate) fn start_up(start_up: &StartUp) {
+    println!();
     println!(
         "start to ready     {:.0} ms from nothing, {:.0} ms on kept data (bundled sample)",
         start_up.fresh.as_secs_f64() * 1000.0,

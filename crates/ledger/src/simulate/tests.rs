@@ -305,6 +305,19 @@ fn keys_that_cannot_be_stored_are_refused() {
 }
 
 #[test]
+fn what_holds_a_snapshot_is_counted() {
+    let chain = with_keys(["a".to_owned(), "b".to_owned()]);
+    assert_eq!(chain.ledger.open_snapshots(), 0);
+    let simulator = simulator(&chain);
+    let rows = simulator.range("cc", "", "").expect("a range");
+    assert_eq!(chain.ledger.open_snapshots(), 2);
+    drop(simulator);
+    assert_eq!(chain.ledger.open_snapshots(), 1);
+    drop(rows);
+    assert_eq!(chain.ledger.open_snapshots(), 0);
+}
+
+#[test]
 fn a_simulation_keeps_the_state_that_it_began_with() {
     let chain = with_keys(["a".to_owned()]);
     let simulator = simulator(&chain);

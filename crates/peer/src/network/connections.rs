@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use tonic::{Code, Status, transport::Channel};
 use windlass_identity::ChannelConfig;
 use windlass_proto::protos::{ProposalResponse, SignedProposal, endorser_client::EndorserClient};
-use windlass_transport::{ClientTls, DialOptions, MAX_MESSAGE_SIZE, dial};
+use windlass_transport::{ClientTls, DialOptions, Keepalive, MAX_MESSAGE_SIZE, dial};
 
 use super::Member;
 
@@ -108,7 +108,7 @@ impl Connections {
             identity: identity.clone(),
             server_name: None,
         });
-        let options = DialOptions { timeout: self.shared.timeout, keepalive: Some(KEEPALIVE) };
+        let options = DialOptions { timeout: self.shared.timeout, keepalive: Some(Keepalive::after(KEEPALIVE)) };
         dial(&member.endpoint, tls.as_ref(), &options)
             .await
             .map_err(|error| Status::unavailable(format!("connection error: desc = \"{error}\"")))

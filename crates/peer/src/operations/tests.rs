@@ -34,6 +34,7 @@ fn operations() -> Operations {
     Operations {
         metrics: Some(Metrics::new("1.2.3")),
         engine: None,
+        channels: None,
         logging: Logging::default(),
         version: Version { commit: "abc".into(), version: "1.2.3".into() },
         checks: Vec::new(),

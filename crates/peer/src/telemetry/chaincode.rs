@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
-use windlass_chaincode::engine::EngineMetrics;
+use windlass_chaincode::engine::{ChaincodeStatus, EngineMetrics};
 
-use super::{Group, Metrics, label};
+use super::{Group, Metrics, label, level};
 
 #[derive(Clone, Debug)]
 pub(super) struct ChaincodeMetrics {
@@ -17,6 +17,8 @@ pub(super) struct ChaincodeMetrics {
     request_duration: HistogramVec,
     requests_completed: IntCounterVec,
     requests_received: IntCounterVec,
+    executions: IntGaugeVec,
+    iterators: IntGaugeVec,
     streams: IntGaugeVec,
     streams_lost: IntCounterVec,
     restarts: IntCounterVec,
@@ -59,6 +61,16 @@ impl ChaincodeMetrics {
                 &REQUEST[..3],
             ),
             // Ours; Fabric counts none of these.
+            executions: group.gauge(
+                "windlass_chaincode_executions",
+                "Transactions that a chaincode executes now.",
+                &["chaincode"],
+            ),
+            iterators: group.gauge(
+                "windlass_chaincode_iterators",
+                "Queries that a chaincode has open now.",
+                &["chaincode"],
+            ),
             streams: group.gauge(
                 "windlass_chaincode_streams",
                 "Streams of a chaincode that are registered now.",
@@ -80,6 +92,15 @@ impl ChaincodeMetrics {
                 &["chaincode"],
             ),
         }
+    }
+}
+
+impl Metrics {
+    /// What a chaincode is doing now.
+    pub fn chaincode_now(&self, status: &ChaincodeStatus) {
+        let id = [status.id.as_str()];
+        self.chaincode.executions.with_label_values(&id).set(level(status.executions));
+        self.chaincode.iterators.with_label_values(&id).set(level(status.iterators));
     }
 }
 
@@ -111,8 +132,7 @@ impl EngineMetrics for Metrics {
     }
 
     fn streams(&self, id: &str, count: usize) {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.chaincode.streams.with_label_values(&[id]).set(count);
+        self.chaincode.streams.with_label_values(&[id]).set(level(count));
     }
 
     fn stream_lost(&self, id: &str) {

@@ -11,7 +11,7 @@ use windlass_proto::{
     envelope::{decode, unpack_envelope, unpack_response_payload, unpack_transaction},
 };
 
-use super::{Group, Metrics};
+use super::{Group, Metrics, level};
 
 /// Fabric's buckets for the times of blocks, in seconds.
 const BLOCK_TIMES: [f64; 7] = [0.005, 0.01, 0.015, 0.05, 0.1, 1.0, 10.0];
@@ -23,6 +23,7 @@ const UNKNOWN: &str = "unknown";
 pub(super) struct LedgerMetrics {
     processing_time: HistogramVec,
     height: IntGaugeVec,
+    snapshots: IntGaugeVec,
     storage_and_private_time: HistogramVec,
     storage_time: HistogramVec,
     state_time: HistogramVec,
@@ -36,6 +37,12 @@ impl LedgerMetrics {
             processing_time: time(
                 "ledger_block_processing_time",
                 "The time to validate and commit a block, in seconds.",
+            ),
+            // Ours.
+            snapshots: group.gauge(
+                "windlass_ledger_snapshots",
+                "Simulations and queries that hold a snapshot of the state now.",
+                &["channel"],
             ),
             height: group.gauge("ledger_blockchain_height", "The height of the chain in blocks.", &["channel"]),
             storage_and_private_time: time(
@@ -70,6 +77,11 @@ impl Metrics {
             let labels = [channel, kind.transaction, kind.chaincode.as_str(), code.as_str_name()];
             self.ledger.transactions.with_label_values(&labels).inc();
         }
+    }
+
+    /// So much holds a snapshot of a channel's state.
+    pub fn open_snapshots(&self, channel: &str, count: usize) {
+        self.ledger.snapshots.with_label_values(&[channel]).set(level(count));
     }
 
     /// The height of a channel's chain; for channels found at start.

@@ -127,6 +127,17 @@ fn shows_fabrics_names_types_and_labels() {
 }
 
 #[test]
+fn shows_what_is_there_now() {
+    let metrics = Metrics::new("1");
+    metrics.open_snapshots("ch", 3);
+    metrics.running_tasks(5);
+    let text = metrics.render();
+    for line in [r#"windlass_ledger_snapshots{channel="ch"} 3"#, "windlass_tasks 5"] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+}
+
+#[test]
 fn counts_for_each_peer_by_itself() {
     let (one, other) = (Metrics::new("1"), Metrics::new("1"));
     one.clone().proposal_received();

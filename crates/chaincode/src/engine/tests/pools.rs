@@ -373,6 +373,7 @@ async fn a_rolling_restart_under_64_clients_fails_no_transaction() {
             })
             .await;
             let address = instances.remove(0).kill().await;
+            until("the loss is noticed", || streams(&harness, "cc:1") == 1).await;
             instances.push(Busy::at(if round == 0 { "c" } else { "d" }, Duration::from_millis(2), &address).await);
             until("both serve again", || streams(&harness, "cc:1") == 2).await;
         }

@@ -54,6 +54,10 @@ async fn reads_and_writes_its_own_namespace() {
     assert_eq!(*ledger.writes.lock(), [write("new", Some("n")), write("k", None), write("x", None)]);
     assert!(harness.metrics.has("received GET_STATE ch cc:1"));
     assert!(harness.metrics.has("completed GET_STATE ch cc:1 true"));
+    // A channel that the chaincode made up is not counted by its name.
+    let made_up = ChaincodeMessage { channel_id: String::from("nowhere"), ..call.clone() };
+    assert_eq!(wire.refused(&made_up, Type::GetState, &get("k")).await, "no ledger context");
+    assert!(harness.metrics.has("completed GET_STATE  cc:1 false"));
     finish(wire, call, executed).await;
 }
 

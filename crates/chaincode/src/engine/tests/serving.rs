@@ -6,11 +6,11 @@ use tokio::net::TcpListener;
 use tonic::transport::Server;
 use windlass_identity::authority::{CertificateAuthority, LeafRequest, LeafUsage};
 use windlass_proto::protos::chaincode_message::Type;
-use windlass_transport::{ClientAuthentication, ServerTls, incoming};
+use windlass_transport::{ClientAuthentication, Keepalive, ServerTls, incoming};
 
 use super::{
     harness::{Harness, ok},
-    wire::{Served, until},
+    wire::{Line, Served, until},
 };
 use crate::{
     build::{Connection, ConnectionTls},
@@ -215,6 +215,27 @@ async fn a_server_of_something_else_is_unimplemented() {
          code = Unimplemented desc = unknown service protos.Chaincode"
     );
     server.abort();
+}
+
+#[tokio::test]
+async fn a_connection_that_has_gone_silent_is_found_by_its_pings() {
+    let ping = Keepalive { after: Duration::from_millis(200), timeout: Duration::from_secs(1) };
+    let harness = Harness::with(|config| config.ping = ping).await;
+    let mut served = Served::start(None).await;
+    let line = Line::to(&served.address).await;
+    harness.define("cc");
+    harness.source.serves("cc:1", at(&line.address));
+    let executed = harness.call("cc", "tx");
+    let mut wire = served.wire().await;
+    wire.register("cc:1").await;
+    wire.call(Type::Transaction).await;
+    line.go_silent();
+    let error = executed.await.expect("no panic").expect_err("lost").to_string();
+    assert_eq!(error, "failed to execute transaction tx: error sending: chaincode stream terminated");
+    until("the session ends", || harness.engine.status()[0].streams == 0).await;
+    let cause = harness.engine.status()[0].last_error.clone().unwrap_or_default();
+    // All that the HTTP/2 library tells of it.
+    assert!(cause.ends_with("stream closed because of a broken pipe"), "{cause}");
 }
 
 #[tokio::test]

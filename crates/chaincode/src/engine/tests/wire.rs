@@ -6,7 +6,8 @@ use bytes::Bytes;
 use futures::StreamExt;
 use prost::Message;
 use tokio::{
-    net::TcpListener,
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
     sync::mpsc,
     task::JoinHandle,
     time::{sleep, timeout},
@@ -150,6 +151,43 @@ impl Wire {
     /// Waits until the stream has ended, however.
     pub(super) async fn ended(&mut self) {
         while let Ok(Some(Ok(_))) = timeout(PATIENCE, self.inbound.next()).await {}
+    }
+}
+
+/// A connection in the test's hands, between a peer and a chaincode that serves.
+pub(super) struct Line {
+    pub(super) address: String,
+    silence: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Line {
+    /// Forwards the first connection to `to`.
+    pub(super) async fn to(to: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = format!("localhost:{}", listener.local_addr().expect("bound").port());
+        let to = to.replace("localhost", "127.0.0.1");
+        let silence = CancellationToken::new();
+        let silent = silence.clone();
+        let task = tokio::spawn(async move {
+            let (mut near, _) = listener.accept().await.expect("a connection");
+            let mut far = TcpStream::connect(to).await.expect("a server");
+            let _ = silent.run_until_cancelled(copy_bidirectional(&mut near, &mut far)).await;
+            // Both stay open, and nothing goes through.
+            std::future::pending::<()>().await;
+        });
+        Self { address, silence, task }
+    }
+
+    /// Lets nothing through any more, as when a machine has vanished.
+    pub(super) fn go_silent(&self) {
+        self.silence.cancel();
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

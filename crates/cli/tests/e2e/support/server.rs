@@ -70,8 +70,13 @@ impl Plan {
     }
 
     /// Starts the server with the environment that the examples understand, and waits until it listens.
-    pub(crate) fn serve(&self, mut command: Command) -> Running {
-        command.env("CHAINCODE_SERVER_ADDRESS", self.address()).env("CHAINCODE_ID", &self.package_id);
+    pub(crate) fn serve(&self, command: Command) -> Running {
+        self.serve_at(&self.address(), command)
+    }
+
+    /// The same at another address than the package says.
+    pub(crate) fn serve_at(&self, address: &str, mut command: Command) -> Running {
+        command.env("CHAINCODE_SERVER_ADDRESS", address).env("CHAINCODE_ID", &self.package_id);
         if self.tls == Tls::Off {
             command.env("CHAINCODE_TLS_DISABLED", "true");
         } else {
@@ -86,7 +91,7 @@ impl Plan {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut server = Running::spawn(command);
         let deadline = Instant::now() + Duration::from_secs(60);
-        while TcpStream::connect(self.address()).is_err() {
+        while TcpStream::connect(address).is_err() {
             let ended = server.try_wait();
             assert!(ended.is_none() && Instant::now() < deadline, "{ended:?}\n{}", server.output().shown());
             // Servers have no common way to say that they listen.
