@@ -1,6 +1,6 @@
 //! One stream, by hand.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use futures::{
     FutureExt, StreamExt,
@@ -27,6 +27,9 @@ pub(super) type Inbound = Streaming<ChaincodeMessage>;
 type Queue = TakeUntil<ReceiverStream<ChaincodeMessage>, BoxFuture<'static, ()>>;
 pub(super) type Outbound = BoxStream<'static, Result<ChaincodeMessage, Status>>;
 
+/// Machines may be busy.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// The sending end of a stream. All clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
@@ -37,7 +40,8 @@ pub(super) struct Wire {
 impl Wire {
     /// Opens a stream to the peer. The error is what the peer, or TLS, said.
     pub(super) async fn dial(address: String, tls: Option<ClientTls>) -> Result<(Self, Inbound), String> {
-        let dialed = match dial_at(&address, None, tls.as_ref(), &DialOptions::default()).await {
+        let options = DialOptions { timeout: DIAL_TIMEOUT, ..Default::default() };
+        let dialed = match dial_at(&address, None, tls.as_ref(), &options).await {
             Ok(dialed) => dialed,
             Err(error) => return Err(error.to_string()),
         };
