@@ -1,6 +1,12 @@
 //! What can be typed.
 
+pub(crate) mod call;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod deploy;
 pub(crate) mod dev;
+pub(crate) mod doctor;
+pub(crate) mod network;
 pub(crate) mod package;
 pub(crate) mod plumbing;
 pub(crate) mod status;
@@ -36,8 +42,22 @@ pub(crate) enum Command {
     /// Start a whole Fabric network for your chaincode.
     Dev(dev::DevArgs),
 
-    /// Show what a peer's chaincode is doing.
+    /// Bring chaincode onto a channel of a running network.
+    // Its --version is the chaincode's.
+    #[command(disable_version_flag = true)]
+    Deploy(deploy::DeployArgs),
+
+    /// Submit a transaction.
+    Invoke(call::InvokeArgs),
+
+    /// Call chaincode without changing anything.
+    Query(call::QueryArgs),
+
+    /// Show what the peers' chaincode is doing.
     Status(status::StatusArgs),
+
+    /// Find out what is wrong, and what to do about it.
+    Doctor(doctor::DoctorArgs),
 
     /// Make a chaincode package.
     Package(package::PackageArgs),
@@ -65,6 +85,12 @@ pub(crate) enum Command {
     /// Print the version, as `peer version` does.
     #[command(disable_help_flag = true)]
     Version(PlumbingArgs),
+
+    /// Look at a peer's configuration.
+    Config(config::ConfigArgs),
+
+    /// Print a script that completes commands and flags in a shell.
+    Completions(completions::CompletionsArgs),
 
     /// Run one step of a built-in buildpack, as an external builder does.
     Buildpack(BuildpackArgs),

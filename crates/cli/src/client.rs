@@ -1,45 +1,39 @@
 //! A client of a network, over gRPC with signed proposals.
 //!
+//! - [`gateway`]: calls through the Gateway service, and why they fail
+//! - [`queries`]: questions to the chaincode inside a peer
 //! - [`assemble`]: a transaction from the endorsements of several peers
 //! - [`deliver`]: blocks, and waiting for a transaction to be committed
 //! - [`orderer`]: the ordering service
+//! - [`operations`]: the operations endpoint, over HTTP
 
 pub(crate) mod assemble;
 pub(crate) mod deliver;
+pub(crate) mod gateway;
+pub(crate) mod operations;
 pub(crate) mod orderer;
+mod queries;
 
 use std::{path::Path, time::SystemTime};
 
 use anyhow::{Context, bail};
 use prost::Message;
-use tonic::{Code, transport::Channel};
+use tonic::transport::Channel;
 use windlass_identity::sign::SigningIdentity;
 use windlass_proto::{
     Bytes,
-    common::Envelope,
-    envelope::{Call, build_proposal, unpack_envelope, unpack_response_payload, unpack_transaction},
-    gateway::{
-        CommitStatusRequest, EndorseRequest, ErrorDetail, SignedCommitStatusRequest, SubmitRequest,
-        gateway_client::GatewayClient,
-    },
-    protos::{ProposalResponse, Response, SignedProposal, TxValidationCode, endorser_client::EndorserClient},
+    envelope::{Call, build_proposal},
+    protos::{ProposalResponse, Response, SignedProposal, endorser_client::EndorserClient},
 };
 use windlass_transport::{ClientTls, DialError, DialOptions, MAX_MESSAGE_SIZE, dial};
+
+use gateway::Refusal;
 
 /// One identity's connection to one peer.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     identity: SigningIdentity,
     channel: Channel,
-}
-
-/// A committed transaction.
-#[derive(Clone, Debug)]
-pub(crate) struct Committed {
-    pub(crate) response: Response,
-    pub(crate) transaction_id: String,
-    /// The number of its block.
-    pub(crate) block: u64,
 }
 
 impl Client {
@@ -66,7 +60,7 @@ impl Client {
     /// Sends a proposal to the endorser and returns the chaincode's response, whatever its status.
     pub(crate) async fn propose(&self, call: &Call) -> anyhow::Result<Response> {
         let (signed, _) = self.sign(call);
-        let answer = self.endorse(signed).await.map_err(|status| explain(&status))?;
+        let answer = self.endorse(signed).await.map_err(Refusal::from)?;
         answer.response.context("the peer sent no response")
     }
 
@@ -94,63 +88,9 @@ impl Client {
         }
     }
 
-    /// Endorses, submits, and waits until the transaction is on the ledger.
-    pub(crate) async fn submit(&self, call: &Call) -> anyhow::Result<Committed> {
-        self.submit_by(call, &[]).await
-    }
-
-    /// The same, endorsed by these organizations; without any, by those that the policies ask for.
-    pub(crate) async fn submit_by(&self, call: &Call, organizations: &[String]) -> anyhow::Result<Committed> {
-        let (signed, transaction_id) = self.sign(call);
-        let mut gateway = self.gateway();
-        let request = EndorseRequest {
-            transaction_id: transaction_id.clone(),
-            channel_id: call.channel.clone(),
-            proposed_transaction: Some(signed),
-            endorsing_organizations: organizations.to_vec(),
-        };
-        let endorsed = gateway.endorse(request).await.map_err(|status| explain(&status))?.into_inner();
-        let mut envelope = endorsed.prepared_transaction.context("the gateway prepared no transaction")?;
-        envelope.signature = self.identity.sign(&envelope.payload).into();
-        let response = response_of(&envelope)?;
-
-        let request = SubmitRequest {
-            transaction_id: transaction_id.clone(),
-            channel_id: call.channel.clone(),
-            prepared_transaction: Some(envelope),
-        };
-        gateway.submit(request).await.map_err(|status| explain(&status))?;
-
-        let block = self.wait_for(&call.channel, &transaction_id).await?;
-        Ok(Committed { response, transaction_id, block })
-    }
-
-    /// Waits until the peer has committed a transaction, which must be valid, and gives its block's number.
-    pub(crate) async fn wait_for(&self, channel: &str, transaction_id: &str) -> anyhow::Result<u64> {
-        let request = CommitStatusRequest {
-            transaction_id: transaction_id.to_owned(),
-            channel_id: channel.to_owned(),
-            identity: self.identity.serialized().clone(),
-        };
-        let request = Bytes::from(request.encode_to_vec());
-        let signature = self.identity.sign(&request).into();
-        let status = self
-            .gateway()
-            .commit_status(SignedCommitStatusRequest { request, signature })
-            .await
-            .map_err(|status| explain(&status))?
-            .into_inner();
-        let code = TxValidationCode::try_from(status.result).unwrap_or(TxValidationCode::InvalidOtherReason);
-        if code != TxValidationCode::Valid {
-            bail!("the transaction is on the ledger but invalid: {}", code.as_str_name());
-        }
-        Ok(status.block_number)
-    }
-
-    fn gateway(&self) -> GatewayClient<Channel> {
-        GatewayClient::new(self.channel.clone())
-            .max_decoding_message_size(MAX_MESSAGE_SIZE)
-            .max_encoding_message_size(MAX_MESSAGE_SIZE)
+    /// Who signs.
+    pub(crate) fn identity(&self) -> &SigningIdentity {
+        &self.identity
     }
 
     fn sign(&self, call: &Call) -> (SignedProposal, String) {
@@ -174,28 +114,5 @@ pub(crate) fn lifecycle_call(channel: &str, function: &str, args: &impl Message)
         chaincode: "_lifecycle".to_owned(),
         args: vec![Bytes::copy_from_slice(function.as_bytes()), args.encode_to_vec().into()],
         ..Default::default()
-    }
-}
-
-/// The chaincode's response inside a prepared transaction.
-fn response_of(envelope: &Envelope) -> anyhow::Result<Response> {
-    let unpacked = unpack_envelope(envelope)?;
-    let (_, payload) = unpack_transaction(&unpacked.payload.data)?.context("the transaction has no action")?;
-    let action = payload.action.context("the transaction is not endorsed")?;
-    unpack_response_payload(&action.proposal_response_payload)?.1.response.context("the chaincode sent no response")
-}
-
-/// A status as a person wants to read it: what the endpoints said, if they said something.
-fn explain(status: &tonic::Status) -> anyhow::Error {
-    let details = tonic_types::Status::decode(status.details()).map(|status| status.details).unwrap_or_default();
-    let said: Vec<_> = details
-        .iter()
-        .filter_map(|detail| ErrorDetail::decode(detail.value.as_slice()).ok())
-        .map(|detail| detail.message)
-        .collect();
-    match (said.is_empty(), status.code()) {
-        (false, _) => anyhow::anyhow!("{}", said.join("; ")),
-        (true, Code::Unknown) => anyhow::anyhow!("{}", status.message()),
-        (true, code) => anyhow::anyhow!("{code}: {}", status.message()),
     }
 }

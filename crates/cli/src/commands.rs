@@ -1,9 +1,14 @@
 //! What each command does.
 
+mod call;
+mod channel;
+mod config;
+mod deploy;
+mod doctor;
 mod package;
 mod status;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, future::Future, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 
@@ -19,10 +24,18 @@ pub(crate) fn run(command: Command, printer: &Printer) -> anyhow::Result<ExitCod
         Command::Buildpack(args) => {
             Ok(windlass_chaincode::build::buildpacks::main(&args.name, &args.step, &args.folders))
         }
-        Command::Status(args) => {
-            let runtime = tokio::runtime::Runtime::new().context("cannot start the executor")?;
-            runtime.block_on(status::run(&args, printer))
+        Command::Deploy(args) => block_on(deploy::run(&args, printer)),
+        Command::Invoke(args) => block_on(call::invoke(&args, printer)),
+        Command::Query(args) => block_on(call::query(&args, printer)),
+        Command::Doctor(args) => block_on(doctor::run(&args, printer)),
+        Command::Config(args) => config::run(&args.command, printer),
+        Command::Completions(args) => {
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut args.command(), args.name(), &mut script);
+            printer.raw(&script);
+            Ok(ExitCode::SUCCESS)
         }
+        Command::Status(args) => block_on(status::run(&args, printer)),
         Command::Package(args) => package::run(&args, printer).map(|()| ExitCode::SUCCESS),
         Command::Lifecycle(args) => Ok(plumbing("lifecycle", args, printer)),
         Command::Chaincode(args) => Ok(plumbing("chaincode", args, printer)),
@@ -49,4 +62,16 @@ pub(crate) fn run(command: Command, printer: &Printer) -> anyhow::Result<ExitCod
 fn plumbing(group: &str, args: PlumbingArgs, printer: &Printer) -> ExitCode {
     let words = std::iter::once(OsString::from(group)).chain(args.words);
     plumbing::run("windlass", words, printer)
+}
+
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Runtime::new().context("cannot start the executor")?.block_on(command)
+}
+
+/// Gives up on `what` when the time is up.
+async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = T>) -> anyhow::Result<T> {
+    let limited = tokio::time::timeout(limit, work).await;
+    limited.map_err(|_| {
+        anyhow::anyhow!("{what} was not done within {}s; hint: --timeout gives it longer", limit.as_secs_f32())
+    })
 }

@@ -4,18 +4,18 @@
 //! - [`ports`]: where everything listens
 //! - [`network`]: the orderer and all peers, in this process
 //! - [`organization`]: one organization: its peer and its files
-//! - [`deploy`]: what a client does to get chaincode running
-//! - [`artifacts`]: files for other tools: `env.sh`, a connection profile, the ready file
+//! - [`deploy`]: the chaincode of the command line
+//! - [`artifacts`]: files for other tools: `env.sh`, connection profiles, the description
 //! - [`progress`]: slow steps, as they go
 //! - [`banner`], [`trace`]: what a person reads when it is ready, and from then on
 
 mod artifacts;
 mod banner;
 mod deploy;
-mod folder;
+pub(crate) mod folder;
 mod network;
 mod organization;
-mod ports;
+pub(crate) mod ports;
 mod progress;
 mod trace;
 

@@ -4,15 +4,22 @@
 //! - [`commands`]: what is done then, one file a command
 //! - [`dev`]: the network that `windlass dev` starts
 //! - [`plumbing`]: Fabric's `peer` command, which this program is when it is called so
+//! - [`network`]: which network a command works with, and as whom
+//! - [`definition`], [`deploy`]: from a package to chaincode that a channel has agreed on
 //! - [`client`]: a client of a network, over gRPC with signed proposals
 //! - [`printer`]: what a person sees
+//! - [`suggest`]: what may have been meant
 
 mod args;
 mod client;
 mod commands;
+mod definition;
+mod deploy;
 mod dev;
+mod network;
 mod plumbing;
 mod printer;
+mod suggest;
 
 use std::process::ExitCode;
 

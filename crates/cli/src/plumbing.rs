@@ -16,13 +16,13 @@ mod chaincode;
 mod channel;
 mod connect;
 mod failure;
-mod golang;
+pub(crate) mod golang;
 mod json;
 mod lifecycle;
 mod log;
 mod profile;
 mod session;
-mod settings;
+pub(crate) mod settings;
 mod submit;
 mod version;
 

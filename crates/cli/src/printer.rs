@@ -64,6 +64,17 @@ impl Printer {
         }
     }
 
+    /// Something that failed, with what is known of it in a line each, and what to do.
+    pub(crate) fn failure(&self, what: &str, details: Vec<String>, hint: Option<&str>) {
+        self.note(format_args!("{} {what}", self.paint("error:", Style::new().red().bold())));
+        for detail in details {
+            self.note(format_args!("  {}", self.dim(detail)));
+        }
+        if let Some(hint) = hint {
+            self.note(format_args!("  {} {hint}", self.paint("hint:", Style::new().cyan().bold())));
+        }
+    }
+
     /// Something to know, that stops nothing.
     pub(crate) fn warn(&self, text: impl Display) {
         self.note(format_args!("{} {text}", self.paint("warning:", Style::new().yellow().bold())));
@@ -98,6 +109,10 @@ impl Printer {
 
     pub(crate) fn good<T>(&self, text: T) -> StyledObject<T> {
         self.paint(text, Style::new().green())
+    }
+
+    pub(crate) fn attention<T>(&self, text: T) -> StyledObject<T> {
+        self.paint(text, Style::new().yellow())
     }
 
     pub(crate) fn bad<T>(&self, text: T) -> StyledObject<T> {

@@ -8,6 +8,7 @@ use std::{
 
 use serde_json::Value;
 use windlass_proto::duration;
+use windlass_transport::ClientTls;
 
 use crate::package::{errno, json::Fields};
 
@@ -27,6 +28,23 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Reads a `connection.json`; `None` if there is none.
+    ///
+    /// # Errors
+    /// See [`ConnectionError`].
+    pub fn read(path: &Path) -> Result<Option<Self>, ConnectionError> {
+        read(path)
+    }
+
+    /// How to secure a dial.
+    pub fn client_tls(&self) -> Option<ClientTls> {
+        self.tls.as_ref().map(|tls| ClientTls {
+            roots: vec![tls.root_cert.clone()],
+            identity: tls.client.clone(),
+            server_name: self.domain.clone(),
+        })
+    }
+
     /// Where all the instances serve.
     pub fn all_addresses(&self) -> impl Iterator<Item = &str> {
         let others = self.addresses.iter().filter(|other| **other != self.address);

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use windlass_proto::protos::{ChaincodeMessage, chaincode_client::ChaincodeClient};
-use windlass_transport::{ClientTls, DialOptions, Keepalive, MAX_MESSAGE_SIZE, dial_at};
+use windlass_transport::{DialOptions, Keepalive, MAX_MESSAGE_SIZE, dial_at};
 
 use crate::{
     build::Connection,
@@ -29,11 +29,7 @@ pub(crate) async fn connect(
     leaving: &CancellationToken,
 ) -> ConnectError {
     let address = endpoint.address.clone();
-    let tls = connection.tls.as_ref().map(|tls| ClientTls {
-        roots: vec![tls.root_cert.clone()],
-        identity: tls.client.clone(),
-        server_name: connection.domain.clone(),
-    });
+    let tls = connection.client_tls();
     let options = DialOptions { timeout: connection.dial_timeout, keepalive: Some(ping) };
     let mut dialed = match dial_at(&address, endpoint.socket, tls.as_ref(), &options).await {
         Ok(dialed) => dialed,

@@ -5,8 +5,10 @@
 //! - [`flags`]: flags, and how they are read
 //! - [`tree`]: every command
 //! - [`usage`]: help texts
+//! - [`completion`]: the same for completion in shells
 //! - [`number`]: numbers and switches as Go reads them
 
+pub(crate) mod completion;
 pub(crate) mod flags;
 mod number;
 pub(crate) mod tree;
@@ -14,6 +16,8 @@ mod usage;
 
 use flags::{Flag, FlagError, Values};
 use tree::{Entry, ROOT, Task};
+
+use crate::suggest::distance;
 
 /// What was typed, understood.
 #[derive(Debug)]
@@ -186,21 +190,6 @@ fn unknown_command(program: &str, unknown: &str) -> String {
     }
     text.push_str(&format!("Run '{program} --help' for usage.\n"));
     text
-}
-
-/// How many letters have to be changed, added or dropped, whatever their case.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.to_lowercase(), b.to_lowercase());
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, right) in b.chars().enumerate() {
-            let replaced = diagonal + usize::from(left != right);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[row.len() - 1]
 }
 
 #[cfg(test)]

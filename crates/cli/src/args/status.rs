@@ -4,14 +4,21 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::network::NetworkArgs;
+
+/// Show what the chaincode of a network's peers is doing: instances, streams, errors, last output.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// Where the peer's operations endpoint listens.
-    #[arg(long, env = "CORE_OPERATIONS_LISTENADDRESS", default_value = "127.0.0.1:9443", value_name = "HOST:PORT")]
-    pub(crate) operations: String,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+
+    /// Ask this one peer, by the address of its operations endpoint. [default: every peer of the network, else
+    /// 127.0.0.1:9443]
+    #[arg(long, env = "CORE_OPERATIONS_LISTENADDRESS", value_name = "HOST:PORT")]
+    pub(crate) operations: Option<String>,
 
     /// The root certificate of the endpoint, PEM, where it has TLS.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, requires = "operations", value_name = "FILE")]
     pub(crate) tls_root: Option<PathBuf>,
 
     /// The client certificate to show there, PEM.
@@ -22,7 +29,7 @@ pub(crate) struct StatusArgs {
     #[arg(long, requires = "tls_cert", value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Print what the peer says, as JSON.
+    /// Print what the peers say, as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,118 +1,171 @@
-//! `windlass status`: what a peer's chaincode is doing.
+//! `windlass status`: what the chaincode of peers is doing.
 
-use std::{fs, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, process::ExitCode};
 
-use anyhow::{Context, bail};
-use serde::Deserialize;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use crate::{
+    args::status::StatusArgs,
+    client::operations::{Answer, Chaincode, Operations},
+    network::{Network, Organization},
+    printer::Printer,
 };
-use windlass_transport::ClientTls;
 
-use crate::{args::status::StatusArgs, printer::Printer};
-
-/// How long the peer may take to answer.
-const LIMIT: Duration = Duration::from_secs(10);
-/// An answer that is longer is none of ours.
-const LONGEST: u64 = 64 << 20;
+/// Where a peer's operations endpoint is, unless it is said otherwise.
+const USUAL: &str = "127.0.0.1:9443";
 /// How many lines of output are shown of what does not serve.
 const LINES: usize = 5;
 
-#[derive(Debug, Deserialize)]
-struct Answer {
-    chaincodes: Vec<Chaincode>,
-}
+/// Under which names channels have a package: lines such as `basic 1.0 on mychannel`, by package ID.
+type Names = BTreeMap<String, Vec<String>>;
 
-#[derive(Debug, Deserialize)]
-struct Chaincode {
-    id: String,
-    state: String,
-    builder: String,
-    streams: usize,
-    executions: usize,
-    restarts: u64,
-    last_error: Option<String>,
-    output: Vec<String>,
-    instances: Vec<Instance>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Instance {
-    number: u32,
-    place: String,
-    state: String,
-    streams: usize,
-    executions: usize,
-    restarts: u64,
-    last_error: Option<String>,
-}
-
-/// Asks the peer and prints. Fails if any chaincode has failed, for scripts.
+/// Asks the peers and prints. Fails if any chaincode has failed, or any peer does not answer, for scripts.
 pub(super) async fn run(args: &StatusArgs, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let body = tokio::time::timeout(LIMIT, ask(args))
-        .await
-        .map_err(|_| anyhow::anyhow!("{} does not answer within {}s", args.operations, LIMIT.as_secs()))??;
-    let answer: Answer = serde_json::from_str(&body)
-        .with_context(|| format!("{} is not the operations endpoint of a Windlass peer", args.operations))?;
-    if args.json {
+    if let Some(address) = &args.operations {
+        let operations = match (&args.tls_root, args.tls_cert.as_deref().zip(args.tls_key.as_deref())) {
+            (Some(root), identity) => Operations::secured(address, root, identity)?,
+            (None, _) => Operations::plain(address),
+        };
+        return one(&operations, args.json, printer).await;
+    }
+    let known: Vec<_> = match Network::find(&args.network) {
+        Ok(network) => network.organizations.into_iter().filter(|one| one.operations.is_some()).collect(),
+        // What was named must be there.
+        Err(error) if args.network.network.is_some() => return Err(error),
+        Err(_) => Vec::new(),
+    };
+    match known.as_slice() {
+        [] => one(&Operations::plain(USUAL), args.json, printer).await,
+        organizations => all(organizations, args.json, printer).await,
+    }
+}
+
+async fn one(operations: &Operations, as_json: bool, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let (body, answer) = operations.chaincodes().await?;
+    if as_json {
         printer.line(body.trim_end());
     } else {
-        for line in lines(&answer, printer) {
-            printer.line(line);
-        }
+        lines(&answer, &Names::new(), printer).into_iter().for_each(|line| printer.line(line));
     }
-    let failed = answer.chaincodes.iter().any(|chaincode| chaincode.state == "failed");
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(exit_code(!failed(&answer)))
 }
 
-fn lines(answer: &Answer, printer: &Printer) -> Vec<String> {
+/// Each organization's peer under a heading of its own.
+async fn all(organizations: &[Organization], as_json: bool, printer: &Printer) -> anyhow::Result<ExitCode> {
+    let mut good = true;
+    let mut peers = Vec::new();
+    for organization in organizations {
+        let asked = ask(organization).await;
+        good &= matches!(&asked, Ok((_, answer, _)) if !failed(answer));
+        if as_json {
+            peers.push(peer_json(organization, asked)?);
+            continue;
+        }
+        if organizations.len() > 1 {
+            let heading = format!("{} at {}", organization.msp_id, organization.address);
+            printer.line(printer.bold(heading));
+        }
+        match asked {
+            Ok((_, answer, names)) => lines(&answer, &names, printer).into_iter().for_each(|line| printer.line(line)),
+            Err(error) => printer.error(&error),
+        }
+    }
+    if as_json {
+        printer.line(serde_json::to_string_pretty(&json!({ "peers": peers }))?);
+    }
+    Ok(exit_code(good))
+}
+
+async fn ask(organization: &Organization) -> anyhow::Result<(String, Answer, Names)> {
+    // Over gRPC first: whoever cannot be reached there is told what to do.
+    let client = organization.connect(None).await?;
+    let mut names = Names::new();
+    for package in client.installed().await? {
+        let uses = package.references.iter().flat_map(|(channel, references)| {
+            references.chaincodes.iter().map(move |one| format!("{} {} on {channel}", one.name, one.version))
+        });
+        names.insert(package.package_id.clone(), uses.collect());
+    }
+    let address = organization.operations.as_deref().context("the peer has no operations endpoint")?;
+    let (body, answer) = Operations::plain(address).chaincodes().await?;
+    Ok((body, answer, names))
+}
+
+fn peer_json(organization: &Organization, asked: anyhow::Result<(String, Answer, Names)>) -> anyhow::Result<Value> {
+    let mut peer = json!({ "mspId": organization.msp_id, "address": organization.address });
+    match asked {
+        Ok((body, _, names)) => {
+            let mut chaincodes = serde_json::from_str::<Value>(&body)?["chaincodes"].take();
+            for chaincode in chaincodes.as_array_mut().into_iter().flatten() {
+                let uses = chaincode["id"].as_str().and_then(|id| names.get(id)).cloned().unwrap_or_default();
+                chaincode["definitions"] = uses.into();
+            }
+            peer["chaincodes"] = chaincodes;
+        }
+        Err(error) => peer["error"] = format!("{error:#}").into(),
+    }
+    Ok(peer)
+}
+
+fn failed(answer: &Answer) -> bool {
+    answer.chaincodes.iter().any(|chaincode| chaincode.state == "failed")
+}
+
+fn exit_code(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn lines(answer: &Answer, names: &Names, printer: &Printer) -> Vec<String> {
     if answer.chaincodes.is_empty() {
         return vec![String::from("no chaincode has been launched")];
     }
+    answer.chaincodes.iter().flat_map(|chaincode| chaincode_lines(chaincode, names, printer)).collect()
+}
+
+fn chaincode_lines(chaincode: &Chaincode, names: &Names, printer: &Printer) -> Vec<String> {
     let mut lines = Vec::new();
-    for chaincode in &answer.chaincodes {
-        let state = match chaincode.state.as_str() {
-            "serving" => printer.good(chaincode.state.as_str()),
-            "failed" => printer.bad(chaincode.state.as_str()),
-            _ => printer.dim(chaincode.state.as_str()),
-        };
-        let (label, hash) = chaincode.id.split_once(':').unwrap_or((&chaincode.id, ""));
-        let id = format!("{label}:{}", hash.get(..8).unwrap_or(hash));
-        let mut facts = vec![counted(chaincode.streams, "stream"), format!("{} in flight", chaincode.executions)];
-        if !chaincode.builder.is_empty() {
-            facts.insert(0, format!("built by {}", chaincode.builder));
-        }
-        if chaincode.restarts > 0 {
-            facts.push(format!("restarted {}", times(chaincode.restarts)));
-        }
-        lines.push(format!("{}  {state}  {}", printer.bold(id), facts.join(", ")));
-        for instance in &chaincode.instances {
-            let mut line = format!(
-                "  {} {}  {}  {}, {} in flight",
-                instance.number,
-                instance.place,
-                instance.state,
-                counted(instance.streams, "stream"),
-                instance.executions
-            );
-            if instance.restarts > 0 {
-                line.push_str(&format!(", restarted {}", times(instance.restarts)));
-            }
-            lines.push(line);
-            if let Some(error) = instance.last_error.as_deref().and_then(|error| error.lines().next()) {
-                lines.push(format!("    {} {error}", printer.dim("last error:")));
-            }
-        }
-        if chaincode.state == "serving" {
-            continue;
-        }
-        if let Some(error) = chaincode.last_error.as_deref().and_then(|error| error.lines().next()) {
-            lines.push(format!("  {} {error}", printer.dim("last error:")));
-        }
-        let from = chaincode.output.len().saturating_sub(LINES);
-        lines.extend(chaincode.output[from..].iter().map(|line| format!("  {} {line}", printer.dim("|"))));
+    let state = match chaincode.state.as_str() {
+        "serving" => printer.good(chaincode.state.as_str()),
+        "failed" => printer.bad(chaincode.state.as_str()),
+        _ => printer.dim(chaincode.state.as_str()),
+    };
+    let (label, hash) = chaincode.id.split_once(':').unwrap_or((&chaincode.id, ""));
+    let id = format!("{label}:{}", hash.get(..8).unwrap_or(hash));
+    let mut facts = names.get(&chaincode.id).cloned().unwrap_or_default();
+    if !chaincode.builder.is_empty() {
+        facts.push(format!("built by {}", chaincode.builder));
     }
+    facts.extend([counted(chaincode.streams, "stream"), format!("{} in flight", chaincode.executions)]);
+    if chaincode.restarts > 0 {
+        facts.push(format!("restarted {}", times(chaincode.restarts)));
+    }
+    lines.push(format!("{}  {state}  {}", printer.bold(id), facts.join(", ")));
+    for instance in &chaincode.instances {
+        let mut line = format!(
+            "  {} {}  {}  {}, {} in flight",
+            instance.number,
+            instance.place,
+            instance.state,
+            counted(instance.streams, "stream"),
+            instance.executions
+        );
+        if instance.restarts > 0 {
+            line.push_str(&format!(", restarted {}", times(instance.restarts)));
+        }
+        lines.push(line);
+        if let Some(error) = instance.last_error.as_deref().and_then(|error| error.lines().next()) {
+            lines.push(format!("    {} {error}", printer.dim("last error:")));
+        }
+    }
+    if chaincode.state == "serving" {
+        return lines;
+    }
+    if let Some(error) = chaincode.last_error.as_deref().and_then(|error| error.lines().next()) {
+        lines.push(format!("  {} {error}", printer.dim("last error:")));
+    }
+    let from = chaincode.output.len().saturating_sub(LINES);
+    lines.extend(chaincode.output[from..].iter().map(|line| format!("  {} {line}", printer.dim("|"))));
     lines
 }
 
@@ -124,66 +177,19 @@ fn times(number: u64) -> String {
     if number == 1 { String::from("once") } else { format!("{number} times") }
 }
 
-/// The body of `GET /chaincodes`.
-async fn ask(args: &StatusArgs) -> anyhow::Result<String> {
-    let address = &args.operations;
-    let unreachable =
-        || format!("no peer answers at {address}; hint: --operations HOST:PORT says where its operations endpoint is");
-    let stream = TcpStream::connect(address.as_str()).await.with_context(unreachable)?;
-    let Some(root) = &args.tls_root else { return get(stream, address).await };
-    let identity = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
-        _ => None,
-    };
-    let tls = ClientTls { roots: vec![read(root)?], identity, server_name: None };
-    let mut config = tls.config()?;
-    // The configuration is made for gRPC; here the protocol is HTTP/1.1.
-    Arc::make_mut(&mut config).alpn_protocols = vec![b"http/1.1".to_vec()];
-    let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-    let stream = tokio_rustls::TlsConnector::from(config)
-        .connect(tls.name_for(host)?, stream)
-        .await
-        .with_context(|| format!("TLS with {address} failed"))?;
-    get(stream, address).await
-}
-
-async fn get(mut stream: impl AsyncRead + AsyncWrite + Unpin, address: &str) -> anyhow::Result<String> {
-    let request = format!("GET /chaincodes HTTP/1.0\r\nhost: {address}\r\naccept: application/json\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.with_context(|| format!("cannot ask {address}"))?;
-    let mut answer = Vec::new();
-    let read = stream.take(LONGEST).read_to_end(&mut answer).await;
-    if answer.is_empty() {
-        read.with_context(|| format!("{address} does not answer"))?;
-    }
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .with_context(|| format!("{address} does not speak HTTP; hint: with TLS, give --tls-root FILE"))?;
-    match head.split(' ').nth(1) {
-        Some("200") => Ok(body.to_owned()),
-        Some("401") => bail!("{address} wants a client certificate; hint: give --tls-cert FILE and --tls-key FILE"),
-        Some("404") => bail!("{address} knows nothing of chaincodes: is it a Windlass peer?"),
-        _ => bail!("{address} answers {}", head.lines().next().unwrap_or_default()),
-    }
-}
-
-fn read(path: &Path) -> anyhow::Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::args::Color;
 
-    fn printed(json: &str) -> Vec<String> {
+    fn printed(json: &str, names: &Names) -> Vec<String> {
         let answer: Answer = serde_json::from_str(json).expect("an answer");
-        lines(&answer, &Printer::new(Color::Never))
+        lines(&answer, names, &Printer::new(Color::Never))
     }
 
     #[test]
     fn shows_what_serves_in_a_line_each_and_of_what_failed_the_reason() {
-        assert_eq!(printed(r#"{"chaincodes":[]}"#), ["no chaincode has been launched"]);
+        assert_eq!(printed(r#"{"chaincodes":[]}"#, &Names::new()), ["no chaincode has been launched"]);
         let json = r#"{"chaincodes":[
             {"id":"basic_1:0123456789abcdef","state":"serving","builder":"golang","streams":2,"executions":5,
              "restarts":1,"last_error":"x","output":["not shown"],"instances":[
@@ -191,10 +197,11 @@ mod tests {
                 {"number":2,"place":"process 9","state":"serving","streams":1,"executions":0,"restarts":1,"last_error":"EOF"}]},
             {"id":"token:ff","state":"failed","reason":"no\nmore","builder":"","streams":0,"executions":0,"restarts":0,
              "last_error":"no\nmore","output":["a","b","c","d","e","f"],"instances":[]}]}"#;
+        let names = [("basic_1:0123456789abcdef".to_owned(), vec!["basic 1.0 on mychannel".to_owned()])].into();
         assert_eq!(
-            printed(json),
+            printed(json, &names),
             [
-                "basic_1:01234567  serving  built by golang, 2 streams, 5 in flight, restarted once",
+                "basic_1:01234567  serving  basic 1.0 on mychannel, built by golang, 2 streams, 5 in flight, restarted once",
                 "  1 process 7  serving  1 stream, 5 in flight",
                 "  2 process 9  serving  1 stream, 0 in flight, restarted once",
                 "    last error: EOF",
@@ -212,7 +219,8 @@ mod tests {
     #[tokio::test]
     async fn says_where_nobody_answers() {
         let args = StatusArgs {
-            operations: String::from("127.0.0.1:1"),
+            operations: Some(String::from("127.0.0.1:1")),
+            network: Default::default(),
             tls_root: None,
             tls_cert: None,
             tls_key: None,

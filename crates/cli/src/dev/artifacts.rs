@@ -1,21 +1,18 @@
 //! Files for other tools: `env.sh` and a small `core.yaml` for the `peer` command, connection profiles for older SDKs,
-//! and the ready file for scripts.
+//! and the description for scripts and for this program's own commands.
 
 use std::{fs, path::Path};
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 
-use super::{
-    deploy::{Defined, Deployed},
-    network::Network,
-    organization::Organization,
-};
+use super::{deploy::Deployed, network::Network, organization::Organization};
+use crate::{deploy::Defined, network::DESCRIPTION};
 
 const ORDERER_HOST: &str = "orderer.example.com";
 
 /// Writes everything that lies in the network's folder.
-pub(crate) fn write(network: &Network, _: &[Deployed]) -> anyhow::Result<()> {
+pub(crate) fn write(network: &Network, chaincodes: &[Deployed]) -> anyhow::Result<()> {
     let folder = network.folder().path();
     fs::create_dir_all(folder.join("config"))?;
     replace(&folder.join("config/core.yaml"), CORE_YAML)?;
@@ -25,7 +22,7 @@ pub(crate) fn write(network: &Network, _: &[Deployed]) -> anyhow::Result<()> {
         let profile = serde_json::to_string_pretty(&connection_profile(network, organization)?)?;
         replace(&organization.connection_profile(), &profile)?;
     }
-    Ok(())
+    write_ready_file(&folder.join(DESCRIPTION), network, chaincodes)
 }
 
 /// Describes the network to a script. The file appears whole or not at all.
@@ -58,6 +55,7 @@ fn env_script(network: &Network, organization: &Organization) -> String {
         ("ORDERER_ADDRESS", network.orderer_endpoint().to_owned()),
         ("ORDERER_CA", network.orderer_tls_root().display().to_string()),
         ("CHANNEL_NAME", network.channel().to_owned()),
+        ("WINDLASS_NETWORK", folder),
     ];
     if network.organizations().len() > 1 {
         settings.push(("ENDORSERS", endorsers(network)));
@@ -144,7 +142,7 @@ fn description(network: &Network, chaincodes: &[Deployed]) -> Value {
     let organizations = network.organizations().iter().map(|one| Value::Object(organization(one)));
     top.insert("organizations".to_owned(), organizations.collect());
     let channels = network.channels().iter().map(|channel| {
-        let here = |one: &Deployed| one.definitions.iter().find(|defined| defined.channel == *channel).cloned();
+        let here = |one: &Deployed| one.definitions.iter().find(|one| one.definition.channel == *channel).cloned();
         let chaincodes: Vec<_> = chaincodes.iter().filter_map(|one| Some(chaincode(one, &here(one)?))).collect();
         json!({ "name": channel, "chaincodes": chaincodes })
     });
@@ -153,7 +151,8 @@ fn description(network: &Network, chaincodes: &[Deployed]) -> Value {
 }
 
 fn chaincode(chaincode: &Deployed, defined: &Defined) -> Value {
-    json!({ "name": chaincode.name, "version": defined.version, "sequence": defined.sequence })
+    let definition = &defined.definition;
+    json!({ "name": chaincode.name, "version": definition.version, "sequence": definition.sequence })
 }
 
 fn organization(organization: &Organization) -> Map<String, Value> {

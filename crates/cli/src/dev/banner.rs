@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    deploy::{Deployed, Outcome},
-    network::Network,
-};
+use super::{deploy::Deployed, network::Network};
 use crate::printer::Printer;
 
 /// Prints endpoints, identities, chaincode, and lines to paste.
@@ -41,16 +38,13 @@ pub(crate) fn print(printer: &Printer, network: &Network, chaincodes: &[Deployed
     heading("Chaincode");
     for chaincode in chaincodes {
         for defined in &chaincode.definitions {
-            let what = match defined.outcome {
-                Outcome::New => "deployed",
-                Outcome::Upgraded => "upgraded",
-                Outcome::Unchanged => "unchanged",
-            };
+            let what = defined.outcome.word();
             let place = match network.channels().len() {
                 1 => String::new(),
-                _ => format!(" on {}", defined.channel),
+                _ => format!(" on {}", defined.definition.channel),
             };
-            let (kind, version, sequence) = (&chaincode.kind, &defined.version, defined.sequence);
+            let (kind, definition) = (&chaincode.kind, &defined.definition);
+            let (version, sequence) = (&definition.version, definition.sequence);
             let took = milliseconds(chaincode.took);
             let text = format!("{kind} {version}, sequence {sequence}, {what}{place} in {took}");
             row(printer, &chaincode.name, &text);

@@ -81,6 +81,12 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
     }
 }
 
+/// Whether a network runs in this folder, or whatever else keeps it locked.
+pub(crate) fn is_in_use(folder: &Path) -> bool {
+    let mark = File::open(folder.join(MARK));
+    mark.is_ok_and(|mark| matches!(mark.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// Deletes everything but the mark, which is locked.
 fn empty(folder: &Path) -> anyhow::Result<()> {
     for entry in fs::read_dir(folder)? {
@@ -125,9 +131,11 @@ mod tests {
     fn refuses_a_folder_in_use() {
         let parent = tempfile::tempdir().expect("a folder");
         let first = Folder::open(&args(parent.path(), false)).expect("a folder");
+        assert!(is_in_use(parent.path()));
         let error = Folder::open(&args(parent.path(), false)).expect_err("in use");
         assert!(error.to_string().starts_with("another `windlass dev` is using "), "{error}");
         drop(first);
+        assert!(!is_in_use(parent.path()));
     }
 
     #[test]

@@ -17,6 +17,9 @@ use tokio::net::TcpListener;
 
 use crate::printer::Printer;
 
+/// The orderer's usual port.
+const ORDERER: u16 = 7050;
+
 /// The bound sockets of one organization.
 #[derive(Debug)]
 pub(crate) struct Ports {
@@ -45,7 +48,13 @@ impl Ports {
 
 /// Binds the orderer's port.
 pub(crate) async fn bind_orderer(base: Option<u16>, printer: &Printer) -> anyhow::Result<TcpListener> {
-    bind("orderer", base.unwrap_or(7050), printer).await
+    bind("orderer", base.unwrap_or(ORDERER), printer).await
+}
+
+/// The ports that a network of so many organizations listens at unless it is told otherwise.
+pub(crate) fn usual(organizations: usize) -> Vec<u16> {
+    let peers = (0..organizations).filter_map(|organization| wanted(organization, None)).flatten();
+    std::iter::once(ORDERER).chain(peers).collect()
 }
 
 /// The ports of peer, chaincode and operations; `None` if there are no such numbers.
@@ -87,5 +96,6 @@ mod tests {
         assert_eq!(wanted(0, Some(17050)), Some([17051, 17052, 17053]));
         assert_eq!(wanted(2, Some(17050)), Some([17057, 17058, 17059]));
         assert_eq!(wanted(0, Some(65533)), None);
+        assert_eq!(usual(2), [7050, 7051, 7052, 9443, 8051, 8052, 9444]);
     }
 }

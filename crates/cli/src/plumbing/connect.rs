@@ -19,6 +19,7 @@ use super::{
     log::Source,
     profile::Profile,
     session::Session,
+    settings::Settings,
 };
 use crate::client::{Client, orderer::OrdererClient, sign_proposal};
 
@@ -150,7 +151,7 @@ impl Session {
     pub(super) async fn connect(&self, target: &Target, service: &str) -> Result<Peer, Failure> {
         let configured = target.address.is_empty();
         let (address, tls) = if configured {
-            let tls = self.configured_tls().after("failed to load config for PeerClient")?;
+            let tls = self.settings.peer_tls().after("failed to load config for PeerClient")?;
             (self.settings.text("peer.address"), tls)
         } else {
             (target.address.clone(), self.tls_with(&target.root).map_err(Failure::failed)?)
@@ -173,18 +174,10 @@ impl Session {
         Ok(Peer { address, client })
     }
 
-    fn configured_tls(&self) -> Result<Option<ClientTls>, String> {
-        let mut tls = None;
-        if self.settings.is("peer.tls.enabled") {
-            let root = read("peer.tls.rootcert.file", self.settings.path("peer.tls.rootcert.file"))?;
-            tls = Some(self.tls(root));
-        }
-        self.with_client_certificate(tls)
-    }
-
     fn tls_with(&self, root: &Root) -> Result<Option<ClientTls>, String> {
         // The client's own certificate is read first, whether or not TLS is on.
-        let identity = self.with_client_certificate(Some(self.tls(String::new())))?.and_then(|tls| tls.identity);
+        let identity =
+            self.settings.with_client_certificate(Some(self.settings.tls(String::new())))?.and_then(|tls| tls.identity);
         if !self.settings.is("peer.tls.enabled") {
             return Ok(None);
         }
@@ -195,23 +188,7 @@ impl Session {
                 .map(|text| String::from_utf8_lossy(&text).into_owned())
                 .map_err(|error| format!("unable to load TLS root cert file from {path}: {error}"))?,
         };
-        Ok(Some(ClientTls { identity, ..self.tls(root) }))
-    }
-
-    fn tls(&self, root: String) -> ClientTls {
-        let server_name = Some(self.settings.text("peer.tls.serverhostoverride")).filter(|name| !name.is_empty());
-        ClientTls { roots: vec![root], identity: None, server_name }
-    }
-
-    fn with_client_certificate(&self, mut tls: Option<ClientTls>) -> Result<Option<ClientTls>, String> {
-        if self.settings.is("peer.tls.clientAuthRequired") {
-            let key = read("peer.tls.clientKey.file", self.settings.path("peer.tls.clientKey.file"))?;
-            let certificate = read("peer.tls.clientCert.file", self.settings.path("peer.tls.clientCert.file"))?;
-            if let Some(tls) = &mut tls {
-                tls.identity = Some((certificate, key));
-            }
-        }
-        Ok(tls)
+        Ok(Some(ClientTls { identity, ..self.settings.tls(root) }))
     }
 
     /// The hash that binds requests to our TLS certificate for peers; empty without mutual TLS.
@@ -328,6 +305,34 @@ impl Session {
                 .warn(source, format_args!("Deprecated global OrdererAddresses exist: [{global}]; ignoring them")),
         }
         Ok(config.orderer_endpoints())
+    }
+}
+
+impl Settings {
+    /// TLS towards the configured peer, if it is on.
+    pub(crate) fn peer_tls(&self) -> Result<Option<ClientTls>, String> {
+        let mut tls = None;
+        if self.is("peer.tls.enabled") {
+            let root = read("peer.tls.rootcert.file", self.path("peer.tls.rootcert.file"))?;
+            tls = Some(self.tls(root));
+        }
+        self.with_client_certificate(tls)
+    }
+
+    fn tls(&self, root: String) -> ClientTls {
+        let server_name = Some(self.text("peer.tls.serverhostoverride")).filter(|name| !name.is_empty());
+        ClientTls { roots: vec![root], identity: None, server_name }
+    }
+
+    fn with_client_certificate(&self, mut tls: Option<ClientTls>) -> Result<Option<ClientTls>, String> {
+        if self.is("peer.tls.clientAuthRequired") {
+            let key = read("peer.tls.clientKey.file", self.path("peer.tls.clientKey.file"))?;
+            let certificate = read("peer.tls.clientCert.file", self.path("peer.tls.clientCert.file"))?;
+            if let Some(tls) = &mut tls {
+                tls.identity = Some((certificate, key));
+            }
+        }
+        Ok(tls)
     }
 }
 

@@ -4,10 +4,9 @@
 //! - [`install`], [`installed`]: packages on a peer
 //! - [`define`]: approving and committing a definition
 //! - [`readiness`], [`approved`], [`committed`]: asking about definitions
-//! - [`definition`], [`collections`], [`policy`]: a definition as flags give it
+//! - [`definition`]: a definition as flags give it
 
 pub(crate) mod approved;
-mod collections;
 pub(crate) mod committed;
 pub(crate) mod define;
 mod definition;
@@ -15,7 +14,6 @@ pub(crate) mod install;
 pub(crate) mod installed;
 pub(crate) mod package;
 pub(crate) mod package_id;
-mod policy;
 pub(crate) mod readiness;
 
 use prost::Message;

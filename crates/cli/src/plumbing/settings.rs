@@ -29,8 +29,20 @@ impl Settings {
     /// Finds and reads `core.yaml`. The error is what Fabric says after `Fatal error when initializing core config : `.
     pub(crate) fn load(environment: BTreeMap<String, String>) -> Result<Self, String> {
         let file = find(environment.get("FABRIC_CFG_PATH").map(String::as_str))?;
+        Self::read(&file, environment)
+    }
+
+    /// The same, but without a file the variables are enough.
+    pub(crate) fn load_if_any(environment: BTreeMap<String, String>) -> Result<Self, String> {
+        match find(environment.get("FABRIC_CFG_PATH").map(String::as_str)) {
+            Ok(file) => Self::read(&file, environment),
+            Err(_) => Ok(Self { file: Value::Null, folder: PathBuf::new(), environment }),
+        }
+    }
+
+    fn read(file: &Path, environment: BTreeMap<String, String>) -> Result<Self, String> {
         let reading = "error when reading core config file";
-        let text = std::fs::read_to_string(&file).map_err(|error| format!("{reading}: {error}"))?;
+        let text = std::fs::read_to_string(file).map_err(|error| format!("{reading}: {error}"))?;
         let parsed = if text.trim().is_empty() {
             Value::Null
         } else {
@@ -90,7 +102,8 @@ fn variable(key: &str) -> String {
     format!("CORE_{}", key.replace('.', "_").to_uppercase())
 }
 
-fn find(configured: Option<&str>) -> Result<PathBuf, String> {
+/// Where the configuration file is.
+pub(crate) fn find(configured: Option<&str>) -> Result<PathBuf, String> {
     let folders = match configured {
         Some(folder) if !folder.is_empty() => {
             if !Path::new(folder).exists() {

@@ -2,7 +2,7 @@
 
 use windlass_proto::envelope::Call;
 
-use super::{definition::Definition, peers};
+use super::{definition, peers};
 use crate::{
     client::{assemble::assemble, lifecycle_call, orderer::OrdererClient},
     plumbing::{
@@ -16,9 +16,9 @@ use crate::{
 
 /// Approves a definition for the organization of the identity.
 pub(crate) async fn approve(session: &Session) -> Result<(), Failure> {
-    let definition = Definition::read(&session.values)?;
+    let definition = definition::read(&session.values)?;
     let (peers, orderers) = connect(session, "approveformyorg", &definition.channel).await?;
-    definition.check()?;
+    definition::check(&definition)?;
     let channel = definition.channel.clone();
     let args = definition.approve(session.values.text("package-id"));
     let call = lifecycle_call(&channel, "ApproveChaincodeDefinitionForMyOrg", &args);
@@ -27,9 +27,9 @@ pub(crate) async fn approve(session: &Session) -> Result<(), Failure> {
 
 /// Commits a definition to a channel.
 pub(crate) async fn commit(session: &Session) -> Result<(), Failure> {
-    let definition = Definition::read(&session.values)?;
+    let definition = definition::read(&session.values)?;
     let (peers, orderers) = connect(session, "commit", &definition.channel).await?;
-    definition.check()?;
+    definition::check(&definition)?;
     let channel = definition.channel.clone();
     let call = lifecycle_call(&channel, "CommitChaincodeDefinition", &definition.commit());
     submit(session, &peers, &orderers, &call).await

@@ -2,14 +2,17 @@
 
 use windlass_proto::lifecycle::CheckCommitReadinessResult;
 
-use super::{ask, decode, definition::Definition, peer, wants_json};
-use crate::plumbing::{failure::Failure, json, session::Session};
+use super::{ask, decode, definition, peer, wants_json};
+use crate::{
+    definition::Definition,
+    plumbing::{failure::Failure, json, session::Session},
+};
 
 /// Tells which organizations have approved a definition.
 pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
-    let definition = Definition::read(&session.values)?;
+    let definition = definition::read(&session.values)?;
     let peer = peer(session, "checkcommitreadiness", Some(&definition.channel)).await?;
-    definition.check()?;
+    definition::check(&definition)?;
     let Definition { channel, name, version, sequence, .. } = definition.clone();
     let call = ("CheckCommitReadiness", &definition.check_readiness());
     let response = ask(session, &peer, &channel, call, "query").await?;

@@ -4,7 +4,7 @@ use windlass_identity::policy::text;
 use windlass_proto::protos::{ApplicationPolicy, application_policy::Type};
 
 /// The policy of two texts of which at most one is given; None for the default.
-pub(super) fn application_policy(signature: &str, channel: &str) -> Result<Option<ApplicationPolicy>, String> {
+pub(crate) fn application_policy(signature: &str, channel: &str) -> Result<Option<ApplicationPolicy>, String> {
     let policy = match (signature, channel) {
         ("", "") => return Ok(None),
         (signature, "") => {

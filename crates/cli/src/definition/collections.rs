@@ -11,7 +11,7 @@ use super::policy::application_policy;
 use crate::plumbing::golang;
 
 /// Reads the file.
-pub(super) fn read(path: &str) -> Result<CollectionConfigPackage, String> {
+pub(crate) fn read(path: &str) -> Result<CollectionConfigPackage, String> {
     let text = golang::read_file(path.as_ref()).map_err(|error| format!("could not read file '{path}': {error}"))?;
     parse(&text)
 }

@@ -1,0 +1,78 @@
+//! `windlass completions`.
+
+use clap::{Args, Command, CommandFactory, ValueEnum};
+use clap_complete::Shell;
+
+use super::{Arguments, plumbing::completion};
+
+/// Print a script that completes commands and flags.
+///
+/// For bash: windlass completions bash > ~/.local/share/bash-completion/completions/windlass. For zsh: write it to a file
+/// _windlass in a folder of $fpath. For fish: windlass completions fish > ~/.config/fish/completions/windlass.fish.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+
+    /// The program to complete: windlass, or the peer that it also is.
+    #[arg(long = "for", value_enum, default_value_t, value_name = "PROGRAM")]
+    pub(crate) program: Program,
+}
+
+/// A name under which the program runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Program {
+    #[default]
+    Windlass,
+    Peer,
+}
+
+impl CompletionsArgs {
+    /// The command line of the program, in full.
+    pub(crate) fn command(&self) -> Command {
+        match self.program {
+            Program::Peer => completion::root(),
+            // Fabric's groups are not clap's, so here they are told to it.
+            Program::Windlass => completion::groups().into_iter().fold(Arguments::command(), |command, group| {
+                command.mut_subcommand(group.get_name().to_owned(), |own| {
+                    let about = own.get_about().cloned();
+                    group.about(about.unwrap_or_default())
+                })
+            }),
+        }
+    }
+
+    /// The program's name.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.program {
+            Program::Windlass => "windlass",
+            Program::Peer => "peer",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(shell: Shell, program: Program) -> String {
+        let args = CompletionsArgs { shell, program };
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut args.command(), args.name(), &mut script);
+        String::from_utf8(script).expect("text")
+    }
+
+    #[test]
+    fn knows_the_porcelain_and_the_plumbing() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
+            let windlass = script(shell, Program::Windlass);
+            for word in ["deploy", "endorsing-organizations", "approveformyorg", "signature-policy", "getinfo"] {
+                assert!(windlass.contains(word), "{shell}: {word}");
+            }
+            assert!(!windlass.contains("signpackage"), "{shell}: what is hidden stays so");
+            let peer = script(shell, Program::Peer);
+            assert!(peer.contains("approveformyorg") && !peer.contains("doctor"), "{shell}");
+        }
+    }
+}

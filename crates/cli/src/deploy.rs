@@ -1,0 +1,292 @@
+//! What clients do to get chaincode running: package, install, approve, commit, Init. Over gRPC, with proposals that
+//! the organizations' admins sign. Running it again with nothing changed does nothing.
+//!
+//! - [`package`]: a package and a name, from a path
+//! - [`terms`]: what is asked of a definition, and whether a committed one has it
+//! - [`member`]: one organization's part
+//! - [`answer`]: whether chaincode runs, as a call finds it
+//!
+//! Nothing is asked of the ordering service: each peer's Gateway service hands transactions to it.
+
+pub(crate) mod answer;
+pub(crate) mod member;
+pub(crate) mod package;
+pub(crate) mod terms;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, bail};
+use futures::future::try_join_all;
+use windlass_chaincode::package::create::Created;
+use windlass_proto::{
+    Bytes,
+    envelope::Call,
+    lifecycle::{CheckCommitReadinessResult, QueryChaincodeDefinitionArgs, QueryChaincodeDefinitionResult},
+    protos::TxValidationCode,
+};
+
+use crate::{
+    client::{
+        Client,
+        gateway::{CallError, Committed},
+        lifecycle_call,
+    },
+    definition::Definition,
+};
+use member::{Approved, Member};
+use terms::Terms;
+
+/// How often a commit is tried that others' approvals get in the way of.
+const ATTEMPTS: usize = 5;
+
+/// A chaincode's definition on a channel, as a deployment leaves it.
+#[derive(Clone, Debug)]
+pub(crate) struct Defined {
+    pub(crate) definition: Definition,
+    pub(crate) outcome: Outcome,
+    /// Who has approved it, where that was asked: every organization of the channel.
+    pub(crate) approvals: BTreeMap<String, Approval>,
+    /// The transaction that committed it, if this deployment did.
+    pub(crate) committed: Option<Committed>,
+}
+
+/// What a deployment had to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    New,
+    Upgraded,
+    /// The definition was there; organizations of ours approved it late.
+    Joined,
+    Unchanged,
+    /// Approved by us and not committed.
+    Pending,
+}
+
+/// Whether an organization has approved a definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Approval {
+    pub(crate) approved: bool,
+    /// The fields in which it has approved something else, where the peer tells.
+    pub(crate) mismatches: Vec<String>,
+}
+
+/// Organizations that deploy together; at least one.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    pub(crate) members: Vec<Member>,
+}
+
+impl Deployment {
+    fn first(&self) -> &Client {
+        &self.members.first().expect("an organization takes part").client
+    }
+
+    /// Installs a package wherever it is missing, and says where that was.
+    pub(crate) async fn install(&self, package: &Created) -> anyhow::Result<Vec<&str>> {
+        let mut installed = Vec::new();
+        // The first build fills the toolchains' caches, which makes the others quick.
+        let (first, others) = self.members.split_at(1);
+        for members in [first, others] {
+            let news = try_join_all(members.iter().map(|member| member.install_once(package))).await?;
+            installed
+                .extend(members.iter().zip(news).filter(|(_, new)| *new).map(|(member, _)| member.msp_id.as_str()));
+        }
+        Ok(installed)
+    }
+
+    /// Makes the channel's definition of `name` one with this package and these terms, as far as these organizations
+    /// can; without `commit`, approves it and no more.
+    pub(crate) async fn define(
+        &self,
+        channel: &str,
+        name: &str,
+        package_id: &str,
+        terms: &Terms,
+        commit: bool,
+    ) -> anyhow::Result<Defined> {
+        let query = QueryChaincodeDefinitionArgs { name: name.to_owned() };
+        let current: Option<QueryChaincodeDefinitionResult> =
+            self.first().lifecycle(channel, "QueryChaincodeDefinition", &query).await?;
+        let Some(current) = current else {
+            let definition = terms.definition(channel, name, terms.sequence.unwrap_or(1));
+            return self.agree(definition, package_id, commit, Outcome::New).await;
+        };
+        let differences = terms.differences(&current);
+        if differences.is_empty() && terms.sequence.is_none_or(|sequence| sequence == current.sequence) {
+            let approved = self.members.iter().map(|member| member.approved(channel, name, current.sequence));
+            let approved = try_join_all(approved).await?;
+            let here = |found: &Approved| *found == Approved::With(package_id.to_owned());
+            let open = |found: &Approved| matches!(found, Approved::No | Approved::WithoutPackage);
+            let definition = terms.again(channel, name, &current);
+            if approved.iter().all(here) {
+                let approvals = current.approvals.iter().map(|(org, yes)| (org.clone(), Approval::from(*yes)));
+                let (approvals, outcome) = (approvals.collect(), Outcome::Unchanged);
+                return Ok(Defined { definition, outcome, approvals, committed: None });
+            }
+            if terms.sequence.is_some() || approved.iter().all(|found| here(found) || open(found)) {
+                let late = self.members.iter().zip(&approved).filter(|(_, found)| !here(found));
+                self.approve(&definition, package_id, late.map(|(member, _)| member)).await?;
+                let approvals = BTreeMap::new();
+                return Ok(Defined { definition, outcome: Outcome::Joined, approvals, committed: None });
+            }
+        } else if terms.sequence == Some(current.sequence) {
+            bail!(
+                "sequence {} of {name} is committed on {channel} with other terms ({}); hint: leave --sequence out, and \
+                 the next one is used",
+                current.sequence,
+                differences.join(", ")
+            );
+        }
+        let definition = terms.definition(channel, name, terms.sequence.unwrap_or(current.sequence + 1));
+        self.agree(definition, package_id, commit, Outcome::Upgraded).await
+    }
+
+    /// Approves a definition, and commits it once enough organizations have.
+    async fn agree(
+        &self,
+        definition: Definition,
+        package_id: &str,
+        commit: bool,
+        outcome: Outcome,
+    ) -> anyhow::Result<Defined> {
+        self.approve(&definition, package_id, self.members.iter()).await?;
+        let approvals = self.readiness(&definition).await?;
+        let approved: Vec<_> =
+            approvals.iter().filter(|(_, approval)| approval.approved).map(|(org, _)| org.clone()).collect();
+        // Fabric: lifecycle §6.4. Less than a majority would put an invalid transaction on the ledger.
+        if !commit || approved.len() * 2 <= approvals.len() {
+            return Ok(Defined { definition, outcome: Outcome::Pending, approvals, committed: None });
+        }
+        let call = lifecycle_call(&definition.channel, "CommitChaincodeDefinition", &definition.clone().commit());
+        let mut attempts = 1;
+        let committed = loop {
+            match self.first().submit_by(&call, &approved).await {
+                // Fabric: lifecycle §3. Somebody has approved meanwhile, which changes what the commit has read.
+                Err(CallError::Invalid { code: TxValidationCode::MvccReadConflict, .. }) if attempts < ATTEMPTS => {
+                    attempts += 1;
+                }
+                committed => break committed.context("the definition cannot be committed")?,
+            }
+        };
+        self.wait_everywhere(&definition.channel, &committed.transaction_id).await?;
+        Ok(Defined { definition, outcome, approvals, committed: Some(committed) })
+    }
+
+    async fn approve(
+        &self,
+        definition: &Definition,
+        package_id: &str,
+        members: impl Iterator<Item = &Member>,
+    ) -> anyhow::Result<()> {
+        let channel = &definition.channel;
+        let args = definition.clone().approve(package_id);
+        let call = lifecycle_call(channel, "ApproveChaincodeDefinitionForMyOrg", &args);
+        let approvals = try_join_all(members.map(|member| member.approve(&call))).await?;
+        // Who endorses the commit compares the approvals, so everyone must have seen them all.
+        if let Some(last) = approvals.iter().flatten().max_by_key(|approval| approval.block) {
+            self.wait_everywhere(channel, &last.transaction_id).await?;
+        }
+        Ok(())
+    }
+
+    async fn readiness(&self, definition: &Definition) -> anyhow::Result<BTreeMap<String, Approval>> {
+        let args = definition.clone().check_readiness();
+        let result: Option<CheckCommitReadinessResult> =
+            self.first().lifecycle(&definition.channel, "CheckCommitReadiness", &args).await?;
+        let mut result = result.unwrap_or_default();
+        let approvals = result.approvals.into_iter().map(|(organization, approved)| {
+            let mismatches = result.mismatches.remove(&organization).map(|found| found.items).unwrap_or_default();
+            (organization, Approval { approved, mismatches })
+        });
+        Ok(approvals.collect())
+    }
+
+    /// Waits until every other peer has a transaction that the first one, or one of them, has.
+    async fn wait_everywhere(&self, channel: &str, transaction_id: &str) -> anyhow::Result<()> {
+        if self.members.len() > 1 {
+            try_join_all(self.members.iter().map(|member| member.client.wait_for(channel, transaction_id))).await?;
+        }
+        Ok(())
+    }
+
+    /// Calls Init.
+    pub(crate) async fn init(&self, channel: &str, name: &str, args: &[String]) -> anyhow::Result<Committed> {
+        let call = Call {
+            channel: channel.to_owned(),
+            chaincode: name.to_owned(),
+            args: args.iter().map(|arg| Bytes::copy_from_slice(arg.as_bytes())).collect(),
+            is_init: true,
+            ..Default::default()
+        };
+        let committed = self.first().submit(&call).await.context("Init failed")?;
+        if committed.response.status >= 400 {
+            bail!("Init failed: {}", committed.response.message);
+        }
+        Ok(committed)
+    }
+}
+
+impl Outcome {
+    /// Whether this deployment committed a definition.
+    pub(crate) fn is_committed_now(self) -> bool {
+        matches!(self, Self::New | Self::Upgraded)
+    }
+
+    /// The word for people and for scripts.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::New => "deployed",
+            Self::Upgraded => "upgraded",
+            Self::Joined => "approved",
+            Self::Unchanged => "unchanged",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+impl From<bool> for Approval {
+    fn from(approved: bool) -> Self {
+        Self { approved, mismatches: Vec::new() }
+    }
+}
+
+impl Approval {
+    /// What keeps it from being an approval, in the words of the flags.
+    pub(crate) fn lacks(&self) -> String {
+        let words: Vec<_> = self.mismatches.iter().map(|field| field_in_words(field)).collect();
+        match self.mismatches.as_slice() {
+            [] => "has not approved it".to_owned(),
+            [only] if only == "ChaincodeParameters" => "has approved nothing at this sequence".to_owned(),
+            _ => format!("has approved it with other {}", words.join("; other ")),
+        }
+    }
+}
+
+// Fabric: lifecycle §3, CheckCommitReadiness
+fn field_in_words(field: &str) -> &str {
+    match field {
+        "EndorsementInfo" => "version, init-required or endorsement plugin",
+        "ValidationInfo" => "endorsement policy or validation plugin",
+        "Collections" => "collections",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_which_field_an_organization_lacks() {
+        let lacks = |items: &[&str]| {
+            let mismatches = items.iter().map(|item| (*item).to_owned()).collect();
+            Approval { approved: false, mismatches }.lacks()
+        };
+        assert_eq!(lacks(&[]), "has not approved it");
+        assert_eq!(lacks(&["ChaincodeParameters"]), "has approved nothing at this sequence");
+        assert_eq!(
+            lacks(&["EndorsementInfo", "Collections"]),
+            "has approved it with other version, init-required or endorsement plugin; other collections"
+        );
+    }
+}

@@ -1,0 +1,17 @@
+//! The commands for people, as they type them: the built binary against a network that runs, and without one.
+//!
+//! - [`person`]: runs a command, and hides what no test can know in what it says
+//! - [`deploy`], [`calls`], [`status`]: with a network
+//! - [`alone`]: without one
+
+#[path = "../e2e"]
+mod e2e {
+    #[allow(dead_code)]
+    pub(crate) mod support;
+}
+
+mod alone;
+mod calls;
+mod deploy;
+mod person;
+mod status;

@@ -1,0 +1,34 @@
+//! `windlass status` and `windlass doctor` with a network.
+
+use insta::assert_snapshot;
+
+use crate::{e2e::support::place::Place, person::Person};
+
+#[test]
+fn finds_every_peer_of_the_network_by_itself() {
+    let place = Place::new();
+    let windlass = place.dev().in_current_folder().arg("--orgs").arg("2").start();
+    let ada = Person::at(&place);
+    assert_snapshot!("status", ada.types(["status"]));
+    let peers = ada.types(["status", "--json"]).json()["peers"].clone();
+    assert_eq!(peers[1]["mspId"], "Org2MSP");
+    assert_eq!(peers[1]["chaincodes"][0]["definitions"][0], "basic 1.0 on mychannel");
+    let alone = ada.types(["status", "--operations", &windlass.ready.operations.endpoint, "--json"]).json();
+    assert_eq!(alone["chaincodes"][0]["state"], "serving");
+
+    let checks = ada.types(["doctor", "--json"]).json()["checks"].clone();
+    let found = |check: &str| {
+        let found = checks.as_array().expect("a list").iter().find(|one| one["check"] == check);
+        found.unwrap_or_else(|| panic!("{check}: {checks:#}")).clone()
+    };
+    assert_eq!(found("ports")["found"], "held by the network itself, which runs");
+    assert_eq!(found("chaincode of Org2MSP")["found"], "basic serving");
+    for check in ["peer of Org1MSP", "health of Org1MSP", "certificates of the network"] {
+        assert_eq!(found(check)["level"], "ok", "{check}");
+    }
+    windlass.stop();
+    assert_snapshot!("status_down", ada.types(["status"]));
+    let checks = ada.types(["doctor", "--json"]).json()["checks"].clone();
+    let network = checks.as_array().and_then(|checks| checks.iter().find(|one| one["check"] == "network"));
+    assert!(network.is_some_and(|one| one["found"].as_str().is_some_and(|found| found.contains("does not run"))));
+}
