@@ -13,7 +13,7 @@ pub(crate) mod member;
 pub(crate) mod package;
 pub(crate) mod terms;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, bail};
 use futures::future::try_join_all;
@@ -36,8 +36,9 @@ use crate::{
 use member::{Approved, Member};
 use terms::Terms;
 
-/// How often a commit is tried that others' approvals get in the way of.
-const ATTEMPTS: usize = 5;
+/// Between attempts to commit what peers do not agree on yet: seven attempts in 6.3 seconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(3200);
 
 /// A chaincode's definition on a channel, as a deployment leaves it.
 #[derive(Clone, Debug)]
@@ -158,18 +159,23 @@ impl Deployment {
             return Ok(Defined { definition, outcome: Outcome::Pending, approvals, committed: None });
         }
         let call = lifecycle_call(&definition.channel, "CommitChaincodeDefinition", &definition.clone().commit());
-        let mut attempts = 1;
-        let committed = loop {
-            match self.first().submit_by(&call, &approved).await {
-                // Fabric: lifecycle §3. Somebody has approved meanwhile, which changes what the commit has read.
-                Err(CallError::Invalid { code: TxValidationCode::MvccReadConflict, .. }) if attempts < ATTEMPTS => {
-                    attempts += 1;
-                }
-                committed => break committed.context("the definition cannot be committed")?,
-            }
-        };
+        let committed = self.commit(&call, &approved).await.context("the definition cannot be committed")?;
         self.wait_everywhere(&definition.channel, &committed.transaction_id).await?;
         Ok(Defined { definition, outcome, approvals, committed: Some(committed) })
+    }
+
+    /// Commits. Peers of others may be behind with the approvals, and nothing tells when they no longer are.
+    async fn commit(&self, call: &Call, organizations: &[String]) -> Result<Committed, CallError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.first().submit_by(call, organizations).await {
+                Err(error) if is_behind(&error) && pause <= LONGEST_PAUSE => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn approve(
@@ -259,6 +265,19 @@ impl Approval {
             [only] if only == "ChaincodeParameters" => "has approved nothing at this sequence".to_owned(),
             _ => format!("has approved it with other {}", words.join("; other ")),
         }
+    }
+}
+
+/// Whether a commit failed because peers have seen different approvals, or others came meanwhile.
+// Fabric: lifecycle §3, endorsement-and-gateway §3
+fn is_behind(error: &CallError) -> bool {
+    match error {
+        CallError::Invalid { code, .. } => *code == TxValidationCode::MvccReadConflict,
+        CallError::Refused(refusal) => {
+            let said = refusal.to_string();
+            said.contains("ProposalResponsePayloads do not match") || said.contains("not agreed to by this org")
+        }
+        _ => false,
     }
 }
 

@@ -24,6 +24,8 @@ use crate::{args::network::NetworkArgs, client::Client, dev};
 pub(crate) const DESCRIPTION: &str = "network.json";
 /// The folder that `windlass dev` uses unless it is told otherwise.
 const FOLDER: &str = ".windlass";
+/// What to do about one that does not run.
+const START: &str = "start it with `windlass dev`";
 /// Who acts where nobody is named.
 const ADMIN: &str = "Admin";
 
@@ -99,6 +101,14 @@ impl Network {
         );
     }
 
+    /// Refuses a development network that does not run, which says more than that its ports are closed.
+    pub(crate) fn check_runs(&self) -> anyhow::Result<()> {
+        match &self.folder {
+            Some(folder) if !dev::folder::is_in_use(folder) => bail!("{} does not run; hint: {START}", self.origin),
+            _ => Ok(()),
+        }
+    }
+
     /// The organization that is meant: by its MSP ID, or the environment's, or the first.
     pub(crate) fn organization(&self, named: Option<&str>) -> anyhow::Result<&Organization> {
         let is = |name: &str| self.organizations.iter().find(|one| one.msp_id.eq_ignore_ascii_case(name));
@@ -151,7 +161,7 @@ impl Hint {
     fn text(&self) -> String {
         match self {
             Self::Development(folder) if !dev::folder::is_in_use(folder) => {
-                format!("the network in {} does not run; start it with `windlass dev`", folder.display())
+                format!("the network in {} does not run; {START}", folder.display())
             }
             Self::Development(folder) => format!("the network in {} is still starting", folder.display()),
             Self::Setting => "check CORE_PEER_ADDRESS and CORE_PEER_TLS_ENABLED, and whether the peer runs".to_owned(),

@@ -59,8 +59,13 @@ impl Printer {
     /// An error with its causes, and a hint if one of them is one.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         self.note(format_args!("{} {error}", self.paint("error:", Style::new().red().bold())));
-        for cause in error.chain().skip(1) {
-            self.note(format_args!("  {} {cause}", self.paint("caused by:", Style::new().dim())));
+        let mut said = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            // Many errors repeat their cause.
+            if !said.ends_with(&cause) {
+                self.note(format_args!("  {} {cause}", self.paint("caused by:", Style::new().dim())));
+            }
+            said = cause;
         }
     }
 

@@ -30,7 +30,10 @@ pub(super) async fn run(args: &StatusArgs, printer: &Printer) -> anyhow::Result<
         return one(&operations, args.json, printer).await;
     }
     let known: Vec<_> = match Network::find(&args.network) {
-        Ok(network) => network.organizations.into_iter().filter(|one| one.operations.is_some()).collect(),
+        Ok(network) => {
+            network.check_runs()?;
+            network.organizations.into_iter().filter(|one| one.operations.is_some()).collect()
+        }
         // What was named must be there.
         Err(error) if args.network.network.is_some() => return Err(error),
         Err(_) => Vec::new(),
