@@ -35,10 +35,8 @@ impl CompletionsArgs {
             Program::Peer => completion::root(),
             // Fabric's groups are not clap's, so here they are told to it.
             Program::Windlass => completion::groups().into_iter().fold(Arguments::command(), |command, group| {
-                command.mut_subcommand(group.get_name().to_owned(), |own| {
-                    let about = own.get_about().cloned();
-                    group.about(about.unwrap_or_default())
-                })
+                let name = group.get_name().to_owned();
+                command.mut_subcommand(&name, |own| group.about(own.get_about().cloned().unwrap_or_default()))
             }),
         }
     }
