@@ -1,11 +1,12 @@
 //! The project's chores. `cargo xtask --help` lists them.
 
+mod fuzz;
 mod limits;
 mod protobuf;
 mod steps;
 mod tools;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
 
@@ -31,6 +32,14 @@ enum Chore {
         #[arg(long, default_value_t = 10)]
         minutes: u32,
     },
+    /// Fuzz one of fuzz/targets.
+    Fuzz {
+        /// The target: package, archive or message.
+        target: String,
+        /// For how long.
+        #[arg(long, default_value_t = 5)]
+        minutes: u64,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -40,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Limits => limits::check(&root()),
         Chore::Bench => steps::bench(&root()),
         Chore::Soak { minutes } => steps::soak(&root(), minutes),
+        Chore::Fuzz { target, minutes } => fuzz::run(&root(), &target, Duration::from_secs(60 * minutes)),
     }
 }
 
