@@ -3,6 +3,7 @@
 //! - [`support`]: what the tests stand on
 //! - [`sample`], [`restart`], [`stopping`], [`stock_files`]: the network itself
 //! - [`go_shim`], [`go_contract`], [`node_contract`], [`rust_server`]: unmodified chaincode, launched and as a server
+//! - [`packages`]: contracts in every language, as packages
 //! - [`gateway`]: an unmodified client SDK
 //! - [`kill`]: `kill -9` in the middle of load
 //! - [`refusals`]: hostile packages, false signatures, and what is said to them
@@ -21,6 +22,7 @@ mod go_shim;
 mod kill;
 mod node_contract;
 mod operations;
+mod packages;
 mod refusals;
 mod restart;
 mod rust_server;

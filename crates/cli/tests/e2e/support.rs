@@ -2,6 +2,7 @@
 //!
 //! - [`place`]: a test's own folder and ports
 //! - [`windlass`]: the built binary as a child process
+//! - [`tool`]: other commands of the binary
 //! - [`processes`]: who is whose child
 //! - [`client`], [`refusal`]: a client over gRPC, and what it is told when it is refused
 //! - [`chain`]: fetching and verifying blocks
@@ -25,4 +26,5 @@ pub(crate) mod ready;
 pub(crate) mod refusal;
 pub(crate) mod server;
 pub(crate) mod stranger;
+pub(crate) mod tool;
 pub(crate) mod windlass;
