@@ -19,6 +19,8 @@ mod connection;
 mod copy;
 mod environment;
 mod error;
+mod failures;
+mod journal;
 mod output;
 mod persist;
 mod process;
@@ -32,6 +34,7 @@ mod spawner;
 pub use artifact::Build;
 pub use connection::{Connection, ConnectionError, ConnectionTls};
 pub use error::{BuildError, Declined, Failure, StepError};
+pub use journal::Journal;
 pub use output::{OutputLine, Stream};
 pub use process::{ExitOutcome, Process, RunError, RunMetadata};
 pub use progress::{BuildProgress, StepEvent};
@@ -68,6 +71,8 @@ pub enum Program {
 pub struct BuildsConfig {
     /// Where builds are kept: `<fs>/externalbuilder/builds`.
     pub folder: PathBuf,
+    /// Where the output of builds that failed is kept for a while: `<fs>/externalbuilder/failed`.
+    pub failed: PathBuf,
     /// Where running children are noted, for [`children::clean_up`]: `<fs>/run`.
     pub children: PathBuf,
     /// The builders, asked in this order.
@@ -85,6 +90,7 @@ impl BuildsConfig {
     pub fn below(file_system: &std::path::Path, builders: Vec<BuilderConfig>) -> Self {
         Self {
             folder: file_system.join("externalbuilder").join("builds"),
+            failed: file_system.join("externalbuilder").join("failed"),
             children: file_system.join("run"),
             builders,
             scratch: None,
@@ -143,6 +149,8 @@ pub enum Step {
 }
 
 impl Step {
+    pub(crate) const ALL: [Self; 4] = [Self::Detect, Self::Build, Self::Release, Self::Run];
+
     /// The program's name.
     pub fn name(self) -> &'static str {
         match self {

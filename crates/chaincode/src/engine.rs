@@ -9,7 +9,7 @@
 //! - `calls`: executing a transaction, chaincode that calls chaincode included
 //! - `target`: the names by which chaincode calls chaincode
 //! - `custodian`: running what the channels have agreed on
-//! - [`metrics`], [`status`]: for operators
+//! - [`metrics`], [`status`], `logs`: for operators
 
 use std::{fmt, sync::Arc};
 
@@ -19,6 +19,7 @@ mod calls;
 pub mod config;
 mod custodian;
 mod errors;
+mod logs;
 pub mod metrics;
 pub mod resolve;
 pub mod settings;
@@ -29,6 +30,7 @@ use self::{calls::Core, resolve::Definitions};
 pub use self::{
     config::{EngineConfig, RuntimeParams},
     errors::{ExecuteError, InvokeError, Repeats},
+    logs::{FindError, Which},
     metrics::{EngineMetrics, NoMetrics},
     resolve::{InvocationError, ResolveError, Resolved},
     settings::{ChaincodeSettings, Settings},
@@ -182,6 +184,11 @@ impl Engine {
     pub fn status(&self) -> Vec<ChaincodeStatus> {
         let mut status = self.core.launcher().registry().status();
         let installed = self.lifecycle.as_ref().map(Lifecycle::installed).unwrap_or_default();
+        if self.lifecycle.is_some() {
+            // What ran once and was removed since is of no interest any more.
+            let is_there = |id: &str| installed.iter().any(|installed| installed.package_id.as_str() == id);
+            status.retain(|known| known.state != ChaincodeState::Idle || is_there(&known.id));
+        }
         for id in installed.into_iter().map(|installed| installed.package_id) {
             if let Err(place) = status.binary_search_by(|known| known.id.as_str().cmp(id.as_str())) {
                 status.insert(place, ChaincodeStatus::idle(id.as_str()));

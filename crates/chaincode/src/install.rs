@@ -98,6 +98,11 @@ impl PackageStore {
         }
     }
 
+    /// How many bytes a package has; 0 if it is not there.
+    pub fn size(&self, id: &PackageId) -> u64 {
+        fs::metadata(self.path(id)).map_or(0, |metadata| metadata.len())
+    }
+
     /// Whether a package is there.
     pub fn contains(&self, id: &PackageId) -> bool {
         self.path(id).is_file()

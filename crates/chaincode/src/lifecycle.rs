@@ -7,6 +7,7 @@
 //! - [`Lifecycle`]: start reading here
 //! - `dispatch`: the checks around every call of `_lifecycle`
 //! - `install`, `approve`, `commit`, `query`: its functions, on a `scope`
+//! - `uninstall`: functions of our own, to remove packages
 //! - `definition`, `record`, `state`: what is kept, how, and where
 //! - `validate`: which definitions are legal
 //! - `policies`: which policies validate writes, and the collections
@@ -26,6 +27,7 @@ mod query;
 mod record;
 mod scope;
 mod state;
+mod uninstall;
 mod validate;
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
@@ -44,6 +46,7 @@ pub use self::{
     policies::ValidationInfo,
     record::StateError,
     state::{LIFECYCLE, implicit_collection, implicit_collection_owner},
+    uninstall::{UninstallError, Use},
     validate::InvalidDefinition,
 };
 use self::{
@@ -282,7 +285,7 @@ impl Lifecycle {
         &self.0.packages
     }
 
-    fn builds(&self) -> &Builds {
+    pub(crate) fn builds(&self) -> &Builds {
         &self.0.builds
     }
 

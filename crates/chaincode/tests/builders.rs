@@ -4,5 +4,7 @@
 mod buildpacks;
 #[path = "builders/contract.rs"]
 mod contract;
+#[path = "builders/shapes.rs"]
+mod shapes;
 #[path = "builders/support.rs"]
 mod support;

@@ -11,7 +11,7 @@ pub(crate) mod package;
 pub(crate) mod plumbing;
 pub(crate) mod status;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -92,25 +92,34 @@ pub(crate) enum Command {
     /// Print a script that completes commands and flags in a shell.
     Completions(completions::CompletionsArgs),
 
-    /// Run one step of a built-in buildpack, as an external builder does.
-    Buildpack(BuildpackArgs),
+    /// Run one step of a built-in buildpack, as an external builder does: NAME STEP FOLDER…
+    #[command(subcommand, arg_required_else_help = true)]
+    Buildpack(BuildpackCommand),
 
     /// Run the bundled sample chaincode; peers do this.
     #[command(hide = true)]
     Sample(SampleArgs),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum BuildpackCommand {
+    /// Write the buildpacks as folders that any Fabric peer takes as external builders.
+    Install(BuildpackInstallArgs),
+
+    /// The buildpack (binary, ccaas, golang, java, node or rust), the step (detect, build, release or run), and the
+    /// step's folders, as the external builder contract has them.
+    #[command(external_subcommand)]
+    Step(Vec<OsString>),
+}
+
 #[derive(Debug, Args)]
-pub(crate) struct BuildpackArgs {
-    /// The buildpack: binary, ccaas, golang, java, node or rust.
-    pub(crate) name: String,
+pub(crate) struct BuildpackInstallArgs {
+    /// Where a folder for each is made.
+    pub(crate) folder: PathBuf,
 
-    /// The step: detect, build, release or run.
-    pub(crate) step: String,
-
-    /// The step's folders, as the external builder contract has them.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) folders: Vec<OsString>,
+    /// The windlass program that the peer will find, if it is not this one.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) executable: Option<PathBuf>,
 }
 
 /// Words that are read as Fabric's `peer` command reads them.

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod buildpack;
 mod call;
 mod channel;
 mod config;
@@ -13,7 +14,7 @@ use std::{ffi::OsString, future::Future, process::ExitCode, time::Duration};
 use anyhow::Context;
 
 use crate::{
-    args::{Command, PlumbingArgs},
+    args::{BuildpackCommand, Command, PlumbingArgs},
     dev, plumbing,
     printer::Printer,
 };
@@ -21,8 +22,9 @@ use crate::{
 /// Runs a command to its end.
 pub(crate) fn run(command: Command, printer: &Printer) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Buildpack(args) => {
-            Ok(windlass_chaincode::build::buildpacks::main(&args.name, &args.step, &args.folders))
+        Command::Buildpack(BuildpackCommand::Step(words)) => Ok(buildpack::step(&words)),
+        Command::Buildpack(BuildpackCommand::Install(args)) => {
+            buildpack::install(&args, printer).map(|()| ExitCode::SUCCESS)
         }
         Command::Deploy(args) => block_on(deploy::run(&args, printer)),
         Command::Invoke(args) => block_on(call::invoke(&args, printer)),

@@ -248,6 +248,8 @@ fn guard(resource: &str) -> Option<Guard> {
         | "_lifecycle/ApproveChaincodeDefinitionForMyOrg"
         | "_lifecycle/QueryApprovedChaincodeDefinition"
         | "_lifecycle/QueryApprovedChaincodeDefinitions"
+        | "_lifecycle/UninstallChaincode"
+        | "_lifecycle/QueryUnusedChaincodes"
         | "lscc/Install"
         | "lscc/GetInstalledChaincodes"
         | "cscc/JoinChain"

@@ -4,11 +4,12 @@
 mod chaincodes;
 mod health;
 mod listener;
+mod logs;
 
 use std::{io, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
     extract::{ConnectInfo, Request, State},
     http::{Method, StatusCode, header::CONTENT_TYPE},
@@ -44,7 +45,7 @@ pub struct Operations {
     pub version: Version,
     /// Asked at `/healthz`.
     pub checks: Vec<Arc<dyn HealthCheck>>,
-    /// With TLS, metrics, chaincodes and log levels need a client certificate; health and version do not. What counts is
+    /// With TLS, metrics, chaincodes with their output, and log levels need a client certificate; health and version do not. What counts is
     /// that there is one: see [`client_authentication`].
     pub tls: Option<Arc<ServerConfig>>,
 }
@@ -95,9 +96,13 @@ struct Refusal {
     error: String,
 }
 
-/// The endpoint's routes.
-pub fn router(operations: Operations) -> Router {
-    let protected = Router::new().route("/logspec", any(log_spec)).route("/chaincodes", any(chaincodes::answer));
+/// The endpoint's routes. Answers that would go on end with `shutdown`.
+pub fn router(operations: Operations, shutdown: CancellationToken) -> Router {
+    let protected = Router::new()
+        .route("/logspec", any(log_spec))
+        .route("/chaincodes", any(chaincodes::answer))
+        .route("/chaincodes/{name}/logs", any(logs::answer))
+        .layer(Extension(shutdown));
     let protected = match operations.metrics {
         Some(_) => protected.route("/metrics", any(metrics)),
         None => protected,
@@ -130,7 +135,7 @@ pub fn client_authentication(required: bool, roots: Vec<String>) -> ClientAuthen
 /// When the listener breaks down.
 pub async fn serve(listener: TcpListener, operations: Operations, shutdown: CancellationToken) -> io::Result<()> {
     let incoming = Incoming::new(listener, operations.tls.clone())?;
-    let service = router(operations).into_make_service_with_connect_info::<Client>();
+    let service = router(operations, shutdown.clone()).into_make_service_with_connect_info::<Client>();
     axum::serve(incoming, service).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 

@@ -91,3 +91,8 @@ generated!(
     transientstore,
     "transientstore.rs"
 );
+generated!(
+    /// What Windlass adds to Fabric's own.
+    windlass,
+    "windlass.rs"
+);

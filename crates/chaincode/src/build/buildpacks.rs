@@ -1,5 +1,5 @@
 //! The builders that come with Windlass: `windlass buildpack NAME STEP ARGS…` obeys the contract of external
-//! builders, so a stock Fabric peer can use them, too (a line in `bin/detect` and so on).
+//! builders, so a stock Fabric peer can use them, too.
 //!
 //! - `binary`: programs that are ready
 //! - `golang`: Go programs, in module mode
@@ -7,6 +7,8 @@
 //! - `java`: Maven and Gradle projects, and ready jars
 //! - `rust`: Rust crates, with Cargo
 //! - `ccaas`: chaincode that is a server elsewhere
+//!
+//! [`install`] writes them as folders of programs, for peers that know nothing of us.
 //!
 //! They are plain, short programs without a runtime; what they print is what people see when a build fails.
 
@@ -17,6 +19,7 @@ mod chaincode;
 mod environment;
 mod folders;
 mod golang;
+mod install;
 mod java;
 mod node;
 mod rust;
@@ -29,6 +32,8 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
+
+pub use install::{core_yaml, install};
 
 use crate::build::{BuilderConfig, Program};
 

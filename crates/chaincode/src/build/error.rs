@@ -15,7 +15,7 @@ pub struct BuildError {
     /// The builders that were asked before, and why each did not want the package.
     pub declined: Arc<[Declined]>,
     /// The last lines that the failed program printed.
-    pub output: Arc<[OutputLine]>,
+    pub output: Arc<[Arc<OutputLine>]>,
 }
 
 /// A builder that did not want the package.
@@ -101,6 +101,15 @@ impl BuildError {
     /// How many lines of output the text ends with; [`Self::output`] has more.
     const SHOWN: usize = 40;
 
+    /// The program at which it failed.
+    pub(super) fn step(&self) -> Step {
+        match self.failure {
+            Failure::NoBuilder | Failure::Package(_) | Failure::Restore(_) | Failure::Context(_) => Step::Detect,
+            Failure::Build { .. } | Failure::Abandoned => Step::Build,
+            Failure::Release { .. } | Failure::Persist(_) => Step::Release,
+        }
+    }
+
     /// A failure without anything around it.
     pub(super) fn plain(failure: Failure) -> Self {
         Self { failure, declined: Arc::default(), output: Arc::default() }
@@ -110,10 +119,8 @@ impl BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.failure)?;
-        if self.failure == Failure::NoBuilder {
-            for Declined { builder, reason } in self.declined.iter() {
-                write!(f, "\nbuilder '{builder}' declined: {reason}")?;
-            }
+        for Declined { builder, reason } in self.declined.iter() {
+            write!(f, "\nbuilder '{builder}' declined: {reason}")?;
         }
         for line in &self.output[self.output.len().saturating_sub(Self::SHOWN)..] {
             write!(f, "\n{}: {}", line.step, line.text)?;
@@ -152,7 +159,7 @@ mod tests {
             ),
             (Failure::Restore("oh".into()), "external builder failed: existing build could not be restored: oh"),
         ] {
-            let output = [OutputLine { step: Step::Build, stream: Stream::Error, text: "last words".into() }];
+            let output = [Arc::new(OutputLine::new(Step::Build, Stream::Error, "last words".into()))];
             let error = BuildError { output: output.into(), ..BuildError::plain(failure) };
             assert_eq!(error.to_string(), format!("{text}\nbuild: last words"));
         }

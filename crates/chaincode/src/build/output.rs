@@ -1,71 +1,89 @@
 //! What programs print: read without end, kept within bounds.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{fmt, str::FromStr};
 
-use parking_lot::Mutex;
+use time::{OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::build::Step;
 
-/// Where a program printed a line.
+/// Where a line comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// Standard output.
+    /// The program's standard output.
     Out,
-    /// Standard error.
+    /// The program's standard error.
     Error,
+    /// The peer, which has something to say about the program.
+    Note,
 }
 
-/// One line that a program printed.
+/// One line that a program printed, or that the peer noted about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputLine {
+    /// When it was read.
+    pub at: OffsetDateTime,
     /// Which program.
     pub step: Step,
     /// Where.
     pub stream: Stream,
+    /// Which instance of the chaincode, if it is one that runs.
+    pub instance: Option<u32>,
     /// The line, without its end and without control characters. A longer one than 8 KiB comes in pieces.
     pub text: String,
 }
 
-/// The last lines of a program or of several, shared between who reads them and who shows them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tail(Arc<Mutex<Lines>>);
-
-#[derive(Debug, Default)]
-struct Lines {
-    lines: VecDeque<Arc<OutputLine>>,
-    bytes: usize,
-}
-
 const LINE_MAX: usize = 8 << 10;
-const TAIL_LINES: usize = 500;
-const TAIL_BYTES: usize = 128 << 10;
 
-impl Tail {
-    pub(super) fn push(&self, line: Arc<OutputLine>) {
-        let mut tail = self.0.lock();
-        tail.bytes += line.text.len();
-        tail.lines.push_back(line);
-        while tail.lines.len() > TAIL_LINES || tail.bytes > TAIL_BYTES {
-            let Some(oldest) = tail.lines.pop_front() else { break };
-            tail.bytes -= oldest.text.len();
+impl Stream {
+    /// Its short name, as it is written in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::Error => "err",
+            Self::Note => "note",
         }
     }
+}
 
-    pub(super) fn lines(&self) -> Vec<OutputLine> {
-        self.0.lock().lines.iter().map(|line| OutputLine::clone(line)).collect()
+impl OutputLine {
+    pub(crate) fn new(step: Step, stream: Stream, text: String) -> Self {
+        Self { at: OffsetDateTime::now_utc(), step, stream, instance: None, text }
     }
 
-    pub(super) fn texts(&self) -> Vec<String> {
-        self.0.lock().lines.iter().map(|line| line.text.clone()).collect()
+    /// Whether a program printed it.
+    pub fn is_printed(&self) -> bool {
+        self.stream != Stream::Note
     }
 
-    /// The last line that says something, on standard error if there is one.
-    pub(super) fn last(&self) -> Option<String> {
-        let tail = self.0.lock();
-        let spoken = |line: &&Arc<OutputLine>| !line.text.trim().is_empty();
-        let complaint = tail.lines.iter().rev().filter(spoken).find(|line| line.stream == Stream::Error);
-        complaint.or_else(|| tail.lines.iter().rev().find(spoken)).map(|line| line.text.trim().to_owned())
+    /// When it was read, as RFC 3339 has it, in milliseconds.
+    pub fn time(&self) -> String {
+        self.at.format(TIME).unwrap_or_default()
+    }
+}
+
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// As it is kept on disk: `2026-01-31T12:00:00.000Z build err: text`.
+impl fmt::Display for OutputLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}: {}", self.time(), self.step, self.stream.name(), self.text)
+    }
+}
+
+/// Reads back what [`OutputLine`]'s `Display` wrote; the error is a line of another kind.
+impl FromStr for OutputLine {
+    type Err = ();
+
+    fn from_str(line: &str) -> Result<Self, ()> {
+        let (head, text) = line.split_once(": ").ok_or(())?;
+        let [time, step, stream] = head.split(' ').collect::<Vec<_>>()[..] else { return Err(()) };
+        let at = PrimitiveDateTime::parse(time, TIME).map_err(|_| ())?.assume_utc();
+        let step = Step::ALL.into_iter().find(|known| known.name() == step).ok_or(())?;
+        let streams = [Stream::Out, Stream::Error, Stream::Note];
+        let stream = streams.into_iter().find(|known| known.name() == stream).ok_or(())?;
+        Ok(Self { at, step, stream, instance: None, text: text.to_owned() })
     }
 }
 
@@ -149,14 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_end_of_much_output() {
-        let tail = Tail::default();
-        for number in 0..2000 {
-            let text = format!("{number} {}", "x".repeat(1000));
-            tail.push(Arc::new(OutputLine { step: Step::Build, stream: Stream::Out, text }));
+    fn reads_back_what_it_writes() {
+        for (stream, text) in [(Stream::Out, "a: b"), (Stream::Error, ""), (Stream::Note, " x ")] {
+            let line = OutputLine::new(Step::Release, stream, text.to_owned());
+            let read: OutputLine = line.to_string().parse().expect("a line");
+            assert_eq!((read.to_string(), read.text.as_str()), (line.to_string(), text));
         }
-        let lines = tail.texts();
-        assert!(lines.len() <= TAIL_BYTES / 1000);
-        assert!(lines[lines.len() - 1].starts_with("1999 "));
+        for other in ["", "build err: old", "2026-01-31T12:00:00.000Z paint err: x", "yesterday build err: x"] {
+            assert_eq!(other.parse::<OutputLine>(), Err(()), "{other}");
+        }
     }
 }

@@ -4,13 +4,19 @@ use std::{
     fs, io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use tempfile::TempDir;
+use windlass_proto::ids::PackageId;
 
 use crate::{
     build::{
-        BuilderConfig, OutputLine, Stream, copy,
+        BuilderConfig, OutputLine, copy,
+        failures::log,
         scratch::{Scratch, file_name, private, write_private},
     },
+    install::PackageStore,
     package::{errno, json},
 };
 
@@ -64,7 +70,7 @@ pub(super) fn keep(
     id: &str,
     builder: &str,
     scratch: &Scratch,
-    output: &[OutputLine],
+    output: &[Arc<OutputLine>],
 ) -> Result<PathBuf, String> {
     let folder = folder_of(builds, id);
     let shown = folder.display();
@@ -75,7 +81,7 @@ pub(super) fn keep(
     let info = serde_json::json!({ "builder_name": builder }).to_string();
     write_private(&partial.path().join(INFO), info.as_bytes(), 0o600)
         .map_err(|error| could_not("write build info in", &error))?;
-    write_private(&partial.path().join(OUTPUT), log(output).as_bytes(), 0o600)
+    write_private(&partial.path().join(OUTPUT), log::text(output).as_bytes(), 0o600)
         .map_err(|error| could_not("write output in", &error))?;
     for (what, from) in [("release", scratch.release()), ("bld", scratch.output())] {
         copy::move_or_copy(&from, &partial.path().join(what)).map_err(|error| {
@@ -101,26 +107,37 @@ pub(super) fn keep(
     Ok(folder)
 }
 
-/// Makes the folder of builds, and removes what a killed process left half done in it.
-pub(super) fn prepare(builds: &Path) -> io::Result<()> {
+/// Makes the folder of builds, and removes what a killed process left in it: what was half done, and builds of
+/// packages that are no longer installed.
+pub(super) fn prepare(builds: &Path, packages: &PackageStore) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(builds)?;
     for entry in fs::read_dir(builds)?.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let orphaned = || package_of(&name).is_some_and(|id| !packages.contains(&id));
+        if name.starts_with(PARTIAL) || orphaned() {
             fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
 }
 
-/// The lines that were kept with a build.
-pub(super) fn output(folder: &Path) -> Vec<String> {
-    fs::read_to_string(folder.join(OUTPUT)).unwrap_or_default().lines().map(str::to_owned).collect()
+/// Removes a build. It is gone at once; what it took up is free when the returned value is dropped.
+pub(super) fn discard(builds: &Path, id: &str) -> io::Result<TempDir> {
+    let away = private(PARTIAL).tempdir_in(builds)?;
+    match fs::rename(folder_of(builds, id), away.path().join("build")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(away),
+    }
 }
 
-fn log(output: &[OutputLine]) -> String {
-    let tag = |stream| match stream {
-        Stream::Out => "out",
-        Stream::Error => "err",
-    };
-    output.iter().map(|line| format!("{} {}: {}\n", line.step, tag(line.stream), line.text)).collect()
+/// The package whose build a folder of this name is. Labels have none of the characters that file names cannot
+/// have, so the last dash stands for the colon.
+fn package_of(folder: &str) -> Option<PackageId> {
+    let (label, hash) = folder.rsplit_once('-')?;
+    format!("{label}:{hash}").parse().ok()
+}
+
+/// The lines that were kept with a build, if there is one.
+pub(super) fn output(folder: &Path) -> Option<Vec<OutputLine>> {
+    log::read(&folder.join(OUTPUT))
 }

@@ -136,13 +136,7 @@ impl Process {
 
     /// The last lines that it printed.
     pub fn output_tail(&self) -> Vec<String> {
-        self.running.tail().texts()
-    }
-
-    /// Reads the last lines that it printed, also after its end.
-    pub(crate) fn output_reader(&self) -> impl Fn() -> Vec<String> + Send + Sync + 'static {
-        let tail = self.running.tail().clone();
-        move || tail.texts()
+        self.running.journal().texts()
     }
 
     /// Its process ID, which is also that of its group.

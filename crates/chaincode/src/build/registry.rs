@@ -2,18 +2,24 @@
 
 use std::{
     collections::HashMap,
+    io,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
+use tempfile::TempDir;
 use tokio::{
     sync::{broadcast, watch},
     task::JoinSet,
 };
 
 use crate::{
-    build::{Build, BuildError, BuildProgress, BuildsConfig, Failure, persist, router::Router, spawner::Spawner},
+    build::{
+        Build, BuildError, BuildProgress, BuildsConfig, Failure, Journal, failures, persist, router::Router,
+        spawner::Spawner,
+    },
     install::PackageStore,
 };
 
@@ -35,6 +41,8 @@ struct Shared {
 #[derive(Debug)]
 struct Attempt {
     result: watch::Receiver<Option<Outcome>>,
+    /// What its programs print.
+    journal: Journal,
     task: JoinSet<()>,
 }
 
@@ -50,7 +58,7 @@ const WATCH_BUFFER: usize = 4096;
 impl Builds {
     /// Builds made of `packages`.
     pub fn new(config: BuildsConfig, packages: PackageStore) -> Self {
-        if let Err(error) = persist::prepare(&config.folder) {
+        if let Err(error) = persist::prepare(&config.folder, &packages) {
             // Each build will say so again, to whoever wants it.
             tracing::error!(folder = %config.folder.display(), %error, "cannot prepare the folder of builds");
         }
@@ -85,6 +93,26 @@ impl Builds {
         outcome.as_ref().and_then(|outcome| outcome.result.clone().ok())
     }
 
+    /// What the programs printed in the last attempt to build this, and notes about them; while that is under
+    /// way, it grows. Also of builds that failed, for a while.
+    pub fn output(&self, id: &str) -> Option<Journal> {
+        let attempts = self.shared.attempts.lock();
+        let attempt = attempts.as_ref().and_then(|attempts| attempts.get(id));
+        let under_way = attempt.filter(|attempt| attempt.result.borrow().is_none());
+        if let Some(attempt) = under_way {
+            return Some(attempt.journal.clone());
+        }
+        drop(attempts);
+        let config = &self.shared.router.config;
+        let kept = failures::read(&config.failed, id);
+        kept.or_else(|| persist::output(&persist::folder_of(&config.folder, id))).map(Journal::of)
+    }
+
+    /// The package IDs whose last build failed, sorted; not those of long ago.
+    pub fn failed(&self) -> Vec<String> {
+        failures::list(&self.shared.router.config.failed)
+    }
+
     /// Forgets how a build ended, so that the next call tries at once; for when an install is rolled back. A
     /// build under way is left alone, and what is on disk stays.
     pub async fn forget(&self, id: &str) {
@@ -93,6 +121,22 @@ impl Builds {
         if attempts.get(id).is_some_and(|attempt| attempt.result.borrow().is_some()) {
             attempts.remove(id);
         }
+    }
+
+    /// Removes whatever there is of a build: what was kept, what is under way, and how it ended. The room that
+    /// it took is free when the returned value is dropped.
+    pub(crate) fn discard(&self, id: &str) -> io::Result<TempDir> {
+        let attempt = self.shared.attempts.lock().as_mut().and_then(|attempts| attempts.remove(id));
+        // With it, its programs end.
+        drop(attempt);
+        let config = &self.shared.router.config;
+        failures::remove(&config.failed, id);
+        persist::discard(&config.folder, id)
+    }
+
+    /// Where the build of a chaincode is kept, if it is.
+    pub(crate) fn folder(&self, id: &str) -> PathBuf {
+        persist::folder_of(&self.shared.router.config.folder, id)
     }
 
     /// What builds and chaincodes do and print, from now on. Who reads slowly misses some.
@@ -116,13 +160,14 @@ impl Builds {
             return Some(attempt.result.clone());
         }
         let (sender, result) = watch::channel(None);
-        let work = router.clone().build(id.to_owned());
+        let journal = Journal::default();
+        let work = router.clone().build(id.to_owned(), journal.clone());
         let mut task = JoinSet::new();
         task.spawn(async move {
             let result = work.await;
             sender.send_replace(Some(Outcome { result, at: Instant::now() }));
         });
-        attempts.insert(id.to_owned(), Attempt { result: result.clone(), task });
+        attempts.insert(id.to_owned(), Attempt { result: result.clone(), journal, task });
         Some(result)
     }
 }

@@ -7,8 +7,8 @@ use windlass_proto::ids::PackageId;
 
 use crate::{
     build::{
-        Build, BuildError, BuildProgress, BuilderConfig, BuildsConfig, Declined, Failure, Step, StepError,
-        output::Tail, persist, progress::Reporter, running::Launcher, scratch::Scratch, spawner::Spawner,
+        Build, BuildError, BuildProgress, BuilderConfig, BuildsConfig, Declined, Failure, Journal, Step, StepError,
+        failures, persist, progress::Reporter, running::Launcher, scratch::Scratch, spawner::Spawner,
     },
     install::PackageStore,
     package::Package,
@@ -24,9 +24,34 @@ pub(super) struct Router {
 }
 
 impl Router {
-    /// Finds the build of an earlier run, or builds.
+    /// Finds the build of an earlier run, or builds. What programs print goes to `journal`, and is kept.
+    pub(super) async fn build(self, id: String, journal: Journal) -> Result<Arc<Build>, BuildError> {
+        let (failed, kept_id) = (self.config.failed.clone(), id.clone());
+        let result = self.find_or_build(id, &journal).await;
+        if let Err(error) = &result {
+            journal.note(error.step(), format!("failed: {}", error.failure));
+        }
+        journal.close();
+        // Where no builder was asked there is nothing to keep.
+        let tried = |error: &BuildError| {
+            use Failure::{Abandoned, Context, Package, Restore};
+            !matches!(error.failure, Package(_) | Restore(_) | Context(_) | Abandoned)
+        };
+        let (succeeded, keep, lines) = (result.is_ok(), result.as_ref().is_err_and(tried), journal.lines());
+        let kept = blocking(move || {
+            if succeeded {
+                failures::remove(&failed, &kept_id);
+            }
+            if keep { failures::keep(&failed, &kept_id, &lines) } else { Ok(()) }
+        });
+        if let Ok(Err(error)) = kept.await {
+            tracing::warn!(%error, "the output of a failed build could not be kept");
+        }
+        result
+    }
+
     // Fabric: external-builders §4
-    pub(super) async fn build(self, id: String) -> Result<Arc<Build>, BuildError> {
+    async fn find_or_build(self, id: String, journal: &Journal) -> Result<Arc<Build>, BuildError> {
         let this = self.clone();
         let parsed = id.parse::<PackageId>().ok().filter(|id| self.packages.contains(id));
         let Some(package_id) = parsed else {
@@ -39,7 +64,7 @@ impl Router {
             return Ok(Arc::new(self.artifact(&id, config, found.folder)));
         }
         let scratch = blocking(move || this.unpack(&package_id)).await??;
-        self.route(&id, Arc::new(scratch)).await
+        self.route(&id, Arc::new(scratch), journal).await
     }
 
     fn unpack(&self, id: &PackageId) -> Result<Scratch, BuildError> {
@@ -50,13 +75,13 @@ impl Router {
             .map_err(|cause| BuildError::plain(Failure::Context(cause)))
     }
 
-    async fn route(&self, id: &str, scratch: Arc<Scratch>) -> Result<Arc<Build>, BuildError> {
+    async fn route(&self, id: &str, scratch: Arc<Scratch>, journal: &Journal) -> Result<Arc<Build>, BuildError> {
         let mut declined = Vec::new();
         for builder in &self.config.builders {
             let launcher = self.launcher(id, builder);
-            match self.detect(&launcher, &scratch).await {
+            match self.detect(&launcher, &scratch, journal).await {
                 Ok(()) => {
-                    return self.build_with(id, builder, &launcher, scratch).await.map_err(|mut error| {
+                    return self.build_with(id, builder, &launcher, scratch, journal).await.map_err(|mut error| {
                         error.declined = declined.into();
                         error
                     });
@@ -68,11 +93,15 @@ impl Router {
     }
 
     /// Whether the package is for this builder; if not, why.
-    async fn detect(&self, launcher: &Launcher, scratch: &Scratch) -> Result<(), String> {
-        let tail = Tail::default();
+    async fn detect(&self, launcher: &Launcher, scratch: &Scratch, journal: &Journal) -> Result<(), String> {
+        let (printed, builder) = (journal.part(), &launcher.config.name);
         let args = [&*scratch.source(), &*scratch.metadata()];
-        let detected = launcher.complete(Step::Detect, &args, &tail).await;
-        detected.map_err(|error| match (&error, tail.last()) {
+        let detected = launcher.complete(Step::Detect, &args, &printed).await;
+        match &detected {
+            Ok(()) => journal.note(Step::Detect, format!("builder '{builder}' takes the package")),
+            Err(error) => journal.note(Step::Detect, format!("builder '{builder}' declined: {error}")),
+        }
+        detected.map_err(|error| match (&error, printed.last_words()) {
             (StepError::Exited(_), Some(said)) => said,
             _ => error.to_string(),
         })
@@ -84,25 +113,26 @@ impl Router {
         config: &BuilderConfig,
         launcher: &Launcher,
         scratch: Arc<Scratch>,
+        journal: &Journal,
     ) -> Result<Arc<Build>, BuildError> {
-        let tail = Tail::default();
-        let failed = |failure| BuildError { output: tail.lines().into(), ..BuildError::plain(failure) };
+        let printed = journal.part();
+        let failed = |failure| BuildError { output: printed.lines().into(), ..BuildError::plain(failure) };
         let builder = config.name.clone();
         let (source, metadata, output, release) =
             (scratch.source(), scratch.metadata(), scratch.output(), scratch.release());
         launcher
-            .complete(Step::Build, &[&source, &metadata, &output], &tail)
+            .complete(Step::Build, &[&source, &metadata, &output], &printed)
             .await
             .map_err(|error| failed(Failure::Build { builder: builder.clone(), error }))?;
         if launcher.has(Step::Release) {
             launcher
-                .complete(Step::Release, &[&output, &release], &tail)
+                .complete(Step::Release, &[&output, &release], &printed)
                 .await
                 .map_err(|error| failed(Failure::Release { builder: builder.clone(), error }))?;
         } else {
             tracing::debug!(builder, "builder has no program 'release' that can be run, skipping it");
         }
-        let (folder, id_kept, lines) = (self.config.folder.clone(), id.to_owned(), tail.lines());
+        let (folder, id_kept, lines) = (self.config.folder.clone(), id.to_owned(), journal.lines());
         let kept = blocking(move || persist::keep(&folder, &id_kept, &builder, &scratch, &lines)).await?;
         let folder = kept.map_err(|cause| failed(Failure::Persist(cause)))?;
         Ok(Arc::new(self.artifact(id, config, folder)))

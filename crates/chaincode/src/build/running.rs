@@ -20,12 +20,8 @@ use tokio::{
 
 use crate::{
     build::{
-        BuilderConfig, OutputLine, Program, Step, StepError, StepTimes, Stream, buildpacks,
-        children::Group,
-        environment,
-        output::{Tail, read_lines},
-        progress::Reporter,
-        spawner::Spawner,
+        BuilderConfig, Journal, OutputLine, Program, Step, StepError, StepTimes, Stream, buildpacks, children::Group,
+        environment, output::read_lines, progress::Reporter, spawner::Spawner,
     },
     package::errno,
 };
@@ -50,7 +46,7 @@ pub(super) struct Running {
     group: Group,
     child: Child,
     readers: JoinSet<()>,
-    tail: Tail,
+    journal: Journal,
     // Its thread must outlive the child, which asked for a signal when it ends.
     _spawner: Arc<Spawner>,
 }
@@ -70,12 +66,12 @@ impl Launcher {
         }
     }
 
-    /// Runs a program to its end, or kills it when its time is over. What it prints goes to `tail`, too.
-    pub(super) async fn complete(&self, step: Step, args: &[&Path], tail: &Tail) -> Result<(), StepError> {
+    /// Runs a program to its end, or kills it when its time is over. What it prints goes to `journal`, too.
+    pub(super) async fn complete(&self, step: Step, args: &[&Path], journal: &Journal) -> Result<(), StepError> {
         let started = Instant::now();
         let limit = self.times.of(step);
         let ended = async {
-            let mut running = self.start(step, args, tail, None)?;
+            let mut running = self.start(step, args, journal, None)?;
             let Ok(result) = time::timeout(limit, running.wait()).await else {
                 running.kill().await;
                 return Err(StepError::TimedOut { step, limit });
@@ -93,7 +89,7 @@ impl Launcher {
         &self,
         step: Step,
         args: &[&Path],
-        tail: &Tail,
+        journal: &Journal,
         temporary: Option<&Path>,
     ) -> Result<Running, StepError> {
         self.reporter.started(step);
@@ -118,12 +114,8 @@ impl Launcher {
         let group = Group::new(&self.children, pid, temporary);
         let mut readers = JoinSet::new();
         let sink = |stream| {
-            let (tail, reporter) = (tail.clone(), self.reporter.clone());
-            move |text| {
-                let line = Arc::new(OutputLine { step, stream, text });
-                reporter.output(&line);
-                tail.push(line);
-            }
+            let (journal, reporter) = (journal.clone(), self.reporter.clone());
+            move |text| reporter.output(&journal.push(OutputLine::new(step, stream, text)))
         };
         if let Some(stdout) = child.stdout.take() {
             readers.spawn(read_lines(stdout, sink(Stream::Out)));
@@ -131,7 +123,7 @@ impl Launcher {
         if let Some(stderr) = child.stderr.take() {
             readers.spawn(read_lines(stderr, sink(Stream::Error)));
         }
-        Ok(Running { group, child, readers, tail: tail.clone(), _spawner: self.spawner.clone() })
+        Ok(Running { group, child, readers, journal: journal.clone(), _spawner: self.spawner.clone() })
     }
 
     /// Lets a buildpack tie itself to us: the spawner's thread lasts as long as we want its children.
@@ -161,8 +153,8 @@ impl Running {
         self.group.pid()
     }
 
-    pub(super) fn tail(&self) -> &Tail {
-        &self.tail
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Waits for the program itself, not for what it left. May be dropped and called again.

@@ -12,6 +12,8 @@ pub struct ChaincodeStatus {
     pub state: ChaincodeState,
     /// What built it; empty before it was built.
     pub builder: String,
+    /// The version of the toolchain that built it, if that is known.
+    pub toolchain: Option<String>,
     /// The streams that have registered.
     pub streams: usize,
     /// The transactions in flight.
@@ -35,6 +37,7 @@ impl ChaincodeStatus {
             id: id.to_owned(),
             state: ChaincodeState::Idle,
             builder: String::new(),
+            toolchain: None,
             streams: 0,
             executions: 0,
             iterators: 0,

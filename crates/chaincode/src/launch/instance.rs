@@ -260,6 +260,7 @@ impl Instance {
                 outcome = exit(&mut live.body), if !exited => {
                     // The stream decides whether the chaincode is there.
                     tracing::info!(id = %self.ground.id, "chaincode process ended: {outcome}");
+                    self.ground.record.note(self.number, outcome);
                     exited = true;
                 }
                 () = grown_old(leaving.as_ref(), due) => {
@@ -352,8 +353,9 @@ impl Instance {
             metadata.client_key = issued.key;
             metadata.root_cert = certificates.root().to_owned();
         }
-        let mut process = artifact.run(&metadata, &settings.environment).map_err(LaunchCause::Start)?;
-        record.runs(self.number, process.place(), process.output());
+        let output = record.journal().instance(self.number);
+        let mut process = artifact.run(&metadata, &settings.environment, &output).map_err(LaunchCause::Start)?;
+        record.runs(self.number, process.place());
         if launcher.certificates().is_none() {
             seat.expect_anyone();
         }
@@ -363,7 +365,10 @@ impl Instance {
                 Ok(session) => return Ok(Live { session, since: Instant::now(), body: Body::Process(process) }),
                 Err(error) => LaunchCause::Refused(error),
             },
-            exit = process.wait() => LaunchCause::exited(exit),
+            exit = process.wait() => {
+                record.note(self.number, exit.to_string());
+                LaunchCause::exited(exit)
+            }
             () = sleep_until(deadline) => LaunchCause::Timeout(id.clone()),
             () = self.ground.ended() => LaunchCause::Stopping,
         };
@@ -371,7 +376,7 @@ impl Instance {
             process.stop().await;
         }
         // Otherwise the process is killed with the value: its next launch is a new one.
-        Err(Failed { cause, output: process.output().lines(), leftover: None })
+        Err(Failed { cause, output: output.texts(), leftover: None })
     }
 }
 

@@ -193,7 +193,7 @@ async fn run(
         Ok(planned) => planned,
         Err(cause) => return launching.fail(&launcher, cause, Vec::new()),
     };
-    record.built_by(artifact.builder());
+    record.built_by(artifact.builder(), artifact.toolchain());
     supervised.store(places.len() > 1 || settings.stream_max_age.is_some(), Ordering::Release);
     let ground = Arc::new(Ground {
         id,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use windlass_proto::hash::Digest;
 
 use crate::{
+    build::Journal,
     engine::{
         metrics::EngineMetrics,
         settings::InForce,
@@ -371,6 +372,11 @@ impl Registry {
         slot.record.retire(!wanted);
     }
 
+    /// What the instances of `id` print.
+    pub(crate) fn output(&self, id: &str) -> Journal {
+        self.slots.lock().entry(id.to_owned()).or_default().record.journal().clone()
+    }
+
     /// Every ID there is a slot for.
     pub(crate) fn ids(&self) -> Vec<String> {
         self.slots.lock().keys().cloned().collect()
@@ -449,6 +455,7 @@ fn describe(id: &str, slot: &Slot) -> ChaincodeStatus {
         id: id.to_owned(),
         state: state(slot),
         builder: slot.record.builder(),
+        toolchain: slot.record.toolchain(),
         streams: ready.len(),
         executions: ready.iter().map(|session| session.executions()).sum(),
         iterators: ready.iter().map(|session| session.open_queries()).sum(),

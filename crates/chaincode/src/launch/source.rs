@@ -1,10 +1,10 @@
 //! The seam to builds: what a launch needs of them.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{FutureExt, future::BoxFuture};
 
-use crate::build::{Build, Builds, Connection, ExitOutcome, Process, RunMetadata};
+use crate::build::{Build, Builds, Connection, ExitOutcome, Journal, Process, RunMetadata};
 
 /// Where built chaincode comes from. Errors are the texts of external builders.
 pub(crate) trait Source: Send + Sync {
@@ -17,11 +17,19 @@ pub(crate) trait Artifact: Send + Sync {
     /// Where the chaincode serves, if it does.
     fn connection(&self) -> Result<Option<Connection>, String>;
 
-    /// Runs it, with these variables beside the usual ones.
-    fn run(&self, metadata: &RunMetadata, environment: &BTreeMap<String, String>) -> Result<Box<dyn Running>, String>;
+    /// Runs it, with these variables beside the usual ones. What it prints goes to `output`.
+    fn run(
+        &self,
+        metadata: &RunMetadata,
+        environment: &BTreeMap<String, String>,
+        output: &Journal,
+    ) -> Result<Box<dyn Running>, String>;
 
     /// Who built it.
     fn builder(&self) -> String;
+
+    /// With which toolchain, if that is known.
+    fn toolchain(&self) -> Option<String>;
 }
 
 /// A chaincode that runs. Dropping it kills it.
@@ -34,29 +42,6 @@ pub(crate) trait Running: Send {
 
     /// Which it is, such as `process 4711`.
     fn place(&self) -> String;
-
-    /// What it prints.
-    fn output(&self) -> Output;
-}
-
-/// The last lines that a chaincode printed, also after its end.
-#[derive(Clone)]
-pub(crate) struct Output(Arc<dyn Fn() -> Vec<String> + Send + Sync>);
-
-impl Output {
-    pub(crate) fn new(lines: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(lines))
-    }
-
-    pub(crate) fn lines(&self) -> Vec<String> {
-        (self.0)()
-    }
-}
-
-impl fmt::Debug for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output").finish_non_exhaustive()
-    }
 }
 
 impl Source for Builds {
@@ -76,8 +61,13 @@ impl Artifact for Built {
         self.0.connection().map_err(|error| error.to_string())
     }
 
-    fn run(&self, metadata: &RunMetadata, environment: &BTreeMap<String, String>) -> Result<Box<dyn Running>, String> {
-        match self.0.run_with(metadata, environment) {
+    fn run(
+        &self,
+        metadata: &RunMetadata,
+        environment: &BTreeMap<String, String>,
+        output: &Journal,
+    ) -> Result<Box<dyn Running>, String> {
+        match self.0.run_with(metadata, environment, output) {
             Ok(process) => Ok(Box::new(process)),
             Err(error) => Err(error.to_string()),
         }
@@ -85,6 +75,10 @@ impl Artifact for Built {
 
     fn builder(&self) -> String {
         self.0.builder.clone()
+    }
+
+    fn toolchain(&self) -> Option<String> {
+        self.0.toolchain()
     }
 }
 
@@ -99,9 +93,5 @@ impl Running for Process {
 
     fn place(&self) -> String {
         format!("process {}", self.pid())
-    }
-
-    fn output(&self) -> Output {
-        Output::new(self.output_reader())
     }
 }

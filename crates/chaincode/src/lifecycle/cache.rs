@@ -49,6 +49,15 @@ impl Cache {
         self.packages.insert(sha256(&record::string_value(id.as_str())), id);
     }
 
+    pub(crate) fn remove_package(&mut self, id: &PackageId) {
+        self.packages.retain(|_, package| package != id);
+    }
+
+    /// The installed package whose approval has this hash.
+    pub(crate) fn package_of_hash(&self, hash: &[u8]) -> Option<&PackageId> {
+        self.packages.get(hash)
+    }
+
     pub(crate) fn set_channel(&mut self, channel: &str, known: BTreeMap<String, Known>) {
         self.channels.insert(channel.to_owned(), known);
     }
@@ -72,7 +81,7 @@ impl Cache {
     /// The installed package that `known` runs, if it is approved and installed.
     pub(crate) fn package(&self, known: &Known) -> Option<&PackageId> {
         let hash = known.package_hash.as_deref().filter(|_| known.approved)?;
-        self.packages.get(hash)
+        self.package_of_hash(hash)
     }
 
     /// The definitions that run `id`, by channel.

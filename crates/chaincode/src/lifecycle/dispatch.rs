@@ -13,6 +13,7 @@ use windlass_proto::{
         QueryInstalledChaincodeArgs, QueryInstalledChaincodesArgs,
     },
     protos::Response,
+    windlass::{QueryUnusedChaincodesArgs, UninstallChaincodeArgs},
 };
 
 use super::{
@@ -124,6 +125,15 @@ impl Lifecycle {
             "QueryChaincodeDefinitions" => {
                 let QueryChaincodeDefinitionsArgs {} = decode(function, input)?;
                 query::definitions(scope)?.encode_to_vec()
+            }
+            // Ours: other peers do not know these.
+            "UninstallChaincode" => {
+                let args: UninstallChaincodeArgs = decode(function, input)?;
+                self.uninstall_chaincode(args).await?.encode_to_vec()
+            }
+            "QueryUnusedChaincodes" => {
+                let QueryUnusedChaincodesArgs {} = decode(function, input)?;
+                self.query_unused().await?.encode_to_vec()
             }
             _ => return Err(CallError::UnknownFunction(function.to_owned())),
         })

@@ -4,6 +4,7 @@ use super::{
     definition::{Difference, NoDefaultPolicy},
     install::InstallError,
     record::StateError,
+    uninstall::UninstallError,
     validate::InvalidDefinition,
 };
 
@@ -102,6 +103,8 @@ pub(crate) enum FunctionError {
     NoDefaultPolicy(#[from] NoDefaultPolicy),
     #[error(transparent)]
     Install(#[from] InstallError),
+    #[error(transparent)]
+    Uninstall(#[from] UninstallError),
     #[error("could not load cc install package: {0}")]
     Load(String),
     #[error("could not load cc install package: chaincode install package '{0}' not found")]

@@ -40,6 +40,9 @@ impl Fields {
         match self.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            // Fabric refuses these, but they are often written so, and mean nothing else.
+            Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+            Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
             Some(other) => Err(self.mismatch(key, other, "bool")),
         }
     }

@@ -1,6 +1,7 @@
 //! The built-in buildpacks, called as a peer calls them, with the real toolchains.
 
 use std::{
+    collections::BTreeMap,
     env,
     ffi::OsString,
     fs,
@@ -12,7 +13,7 @@ use std::{
 
 use crate::support::{Peer, eventually, is_alive, run_metadata, write_script};
 use windlass_chaincode::{
-    build::{BuildError, BuilderConfig, Builds, buildpacks, children},
+    build::{Build, BuildError, BuilderConfig, Builds, Program, buildpacks, children},
     package::create::{CreateOptions, create},
 };
 use windlass_proto::ids::PackageId;
@@ -62,6 +63,11 @@ async fn run(peer: &Peer, id: &PackageId, environment: &str) -> (String, i32) {
     let mut process = build.run(&run_metadata(id)).expect("a process");
     let outcome = process.wait().await;
     (process.output_tail().join("\n"), outcome.code())
+}
+
+/// Whether a program printed this line when this was built.
+fn printed(build: &Build, text: &str) -> bool {
+    build.output().iter().any(|line| line.is_printed() && line.text == text)
 }
 
 async fn failure(peer: &Peer, id: &PackageId, environment: &str) -> BuildError {
@@ -138,6 +144,39 @@ async fn builds_and_runs_a_go_module() {
 }
 
 #[tokio::test]
+async fn notes_the_version_of_the_toolchain() {
+    let peer = Peer::new();
+    let module = peer.path("go");
+    write(&module, "go.mod", "module example.com/basic\n\ngo 1.21\n");
+    write(&module, "main.go", "package main\n\nfunc main() {}\n");
+    let package = peer.path("node");
+    write(&package, "package.json", r#"{"name":"cc","version":"1.0.0","scripts":{"start":"node index.js"}}"#);
+    for (folder, beginning) in [(&module, "go1."), (&package, "node v")] {
+        let id = install(&peer, folder);
+        let build = peer.builds(builders(&peer, "")).build(id.as_str()).await.unwrap_or_else(|error| panic!("{error}"));
+        let toolchain = build.toolchain().expect("a version");
+        assert!(toolchain.starts_with(beginning), "{toolchain}");
+        assert!(printed(&build, &format!("using {toolchain}")));
+    }
+}
+
+#[tokio::test]
+async fn names_the_go_that_is_needed_and_the_one_that_was_found() {
+    let peer = Peer::new();
+    let module = peer.path("future");
+    write(&module, "go.mod", "module example.com/future\n\ngo 1.999\n");
+    write(&module, "main.go", "package main\n\nfunc main() {}\n");
+    for environment in ["GOTOOLCHAIN=local", "GOTOOLCHAIN=auto GOPROXY=off"] {
+        let text = failure(&peer, &install(&peer, &module), environment).await.to_string();
+        let last = text.lines().last().expect("a line");
+        assert!(
+            last.starts_with("build: found go1.") && last.contains("), and go.mod needs go1.999; install Go "),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn builds_a_vendored_go_module_without_a_network() {
     let peer = Peer::new();
     let module = peer.path("vendored");
@@ -174,6 +213,58 @@ async fn refuses_a_go_package_that_is_no_program() {
     let id = peer.install("golang", &[("src/go.mod", b"module m\n"), ("src/m.go", b"package m\n")]);
     let text = failure(&peer, &id, "").await.to_string();
     assert!(text.ends_with("build: '.' is not a program: chaincode has a 'package main'"), "{text}");
+}
+
+/// Three uses of a buildpack: as what it is, and as a folder of programs, in a peer of ours or a stock one.
+#[tokio::test]
+async fn is_the_same_as_an_external_builder() {
+    let module = |peer: &Peer| {
+        let module = peer.path("basic");
+        write(&module, "go.mod", "module example.com/basic\n\ngo 1.21\n");
+        write(&module, "main.go", "package main\n\nfunc main() { println(\"hello from go\") }\n");
+        write(&module, "META-INF/statedb/couchdb/indexes/owner.json", "{}");
+        install(peer, &module)
+    };
+    let package = |peer: &Peer| {
+        let folder = peer.path("node");
+        write(&folder, "package.json", r#"{"name":"cc","version":"1.0.0","scripts":{"start":"node index.js"}}"#);
+        write(&folder, "index.js", "console.log('hello from node')");
+        install(peer, &folder)
+    };
+    let (inside, outside) = (Peer::new(), Peer::new());
+    let built_in = builders(&inside, "");
+    let Program::Buildpack { executable, .. } = &built_in[0].program else { panic!("a buildpack") };
+    let folders = buildpacks::install(&outside.path("builders"), executable).expect("scripts");
+    for (make, said) in [(&module as &dyn Fn(&Peer) -> PackageId, "hello from go"), (&package, "hello from node")] {
+        let mut made = Vec::new();
+        for (peer, builders) in [(&inside, &built_in), (&outside, &folders)] {
+            let id = make(peer);
+            let build =
+                peer.builds(builders.clone()).build(id.as_str()).await.unwrap_or_else(|error| panic!("{error}"));
+            let mut process = build.run(&run_metadata(&id)).expect("a process");
+            assert_eq!(process.wait().await.code(), 0);
+            assert!(process.output_tail().join("\n").ends_with(said), "{:?}", process.output_tail());
+            made.push((id, build.builder.clone(), contents(&peer.build_folder(&make(peer)))));
+        }
+        assert!(made[0].2.len() > 2 && made[0] == made[1], "{said}: the same ID, builder and bytes");
+    }
+}
+
+/// What a build left, file by file; what was printed has times in it.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for path in fs::read_dir(next).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|name| name != "output.log") {
+                let name = path.strip_prefix(folder).expect("below").display().to_string();
+                found.insert(name, fs::read(path).expect("a file"));
+            }
+        }
+    }
+    found
 }
 
 const INDEX_JS: &[u8] = b"console.log('hello from node', process.argv.slice(2).join(' '), require('./lib').name)";
@@ -231,9 +322,23 @@ async fn installs_by_the_lock_file_through_npm() {
         ],
     );
     let build = peer.builds(builders(&peer, "npm_config_offline=true")).build(id.as_str()).await.expect("a build");
-    assert!(build.output().contains(&"build err: $ npm ci --no-audit --no-fund --omit=dev".to_owned()));
+    assert!(printed(&build, "$ npm ci --no-audit --no-fund --omit=dev"));
     let (output, _) = run(&peer, &id, "").await;
     assert!(output.ends_with("hello from a link"), "{output}");
+}
+
+#[tokio::test]
+async fn installs_npm_workspaces_without_a_network() {
+    let peer = Peer::new();
+    let folder = peer.path("workspaces");
+    let manifest = r#"{"name":"cc","version":"1.0.0","private":true,"workspaces":["packages/*"],"scripts":{"start":"node index.js"}}"#;
+    write(&folder, "package.json", manifest);
+    write(&folder, "index.js", "console.log(require('@cc/greeting').hello)");
+    write(&folder, "packages/greeting/package.json", r#"{"name":"@cc/greeting","version":"1.0.0","main":"lib.js"}"#);
+    write(&folder, "packages/greeting/lib.js", "exports.hello = 'hello from a workspace'");
+    let id = install(&peer, &folder);
+    let (output, code) = run(&peer, &id, "npm_config_offline=true").await;
+    assert!(code == 0 && output.ends_with("hello from a workspace"), "{output}");
 }
 
 const MAIN_JAVA: &str = r#"
@@ -344,15 +449,15 @@ async fn builds_by_the_wrapper_that_a_project_brings() {
         made.display()
     );
     for (file, wrapper, script, line) in [
-        ("build.gradle", "gradlew", &gradle, "build out: gradlew --no-daemon --quiet --console=plain jar"),
-        ("pom.xml", "mvnw", &maven, "build out: mvnw --batch-mode --quiet -DskipTests package"),
+        ("build.gradle", "gradlew", &gradle, "gradlew --no-daemon --quiet --console=plain jar"),
+        ("pom.xml", "mvnw", &maven, "mvnw --batch-mode --quiet -DskipTests package"),
     ] {
         let project = peer.path(wrapper);
         write(&project, file, "");
         write(&project, wrapper, script);
         let id = install(&peer, &project);
         let build = peer.builds(builders(&peer, "")).build(id.as_str()).await.unwrap_or_else(|error| panic!("{error}"));
-        assert!(build.output().contains(&line.to_owned()), "{:?}", build.output());
+        assert!(printed(&build, line), "{:?}", build.output());
         let (output, code) = run(&peer, &id, "").await;
         assert!(code == 0 && output.ends_with(&hello_from_java(&id)), "{output}");
     }

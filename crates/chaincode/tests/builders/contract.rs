@@ -2,13 +2,24 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 
+use futures::StreamExt;
+
 use crate::support::{Peer, eventually, is_alive, run_metadata, write_script};
 use windlass_chaincode::build::{
-    BuildError, Builds, Failure, Process, Step, StepError, StepEvent, StepTimes, Stream, children,
+    BuildError, Builds, Failure, OutputLine, Process, Step, StepError, StepEvent, StepTimes, Stream, children,
 };
 
 const YES: (&str, &str) = ("detect", "exit 0");
 const RELEASE_NOTHING: (&str, &str) = ("release", "exit 0");
+
+/// A line of output without its time.
+fn said(line: &OutputLine) -> String {
+    format!("{} {}: {}", line.step, line.stream.name(), line.text)
+}
+
+fn first_two(text: &str) -> Vec<&str> {
+    text.lines().take(2).collect()
+}
 
 fn first_line(error: &BuildError) -> String {
     error.to_string().lines().next().expect("a line").to_owned()
@@ -42,7 +53,21 @@ async fn asks_builders_in_order_and_keeps_what_the_first_taker_makes() {
     assert_eq!(fs::read_to_string(&info).expect("a file"), r#"{"builder_name":"taker"}"#);
     assert_eq!(fs::metadata(&info).expect("a file").permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::metadata(&folder).expect("a folder").permissions().mode() & 0o777, 0o700);
-    assert_eq!(build.output(), ["build out: building"]);
+    let output: Vec<_> = build.output().iter().map(said).collect();
+    let missing = peer.path("builders/missing/bin/detect");
+    assert_eq!(
+        output,
+        [
+            format!(
+                "detect note: builder 'missing' declined: fork/exec {}: no such file or directory",
+                missing.display()
+            ),
+            "detect err: not mine".to_owned(),
+            "detect note: builder 'unwilling' declined: exit status 1".to_owned(),
+            "detect note: builder 'taker' takes the package".to_owned(),
+            "build out: building".to_owned(),
+        ]
+    );
     assert_eq!(build.connection(), Ok(None));
     assert_eq!(peer.entries("scratch"), [""; 0], "scratch folders are removed");
     assert_eq!(peer.entries("run"), [""; 0], "notes about children are removed");
@@ -105,6 +130,65 @@ async fn does_not_fall_through_when_a_build_or_release_fails() {
         assert!(!peer.build_folder(&id).exists());
         assert_eq!(peer.entries("scratch"), [""; 0]);
     }
+}
+
+#[tokio::test]
+async fn keeps_the_output_of_a_failed_build_until_one_succeeds() {
+    let peer = Peer::new();
+    let marker = peer.path("fixed");
+    let script = format!("echo trying; test -f {} || {{ echo 'no such thing' >&2; exit 4; }}", marker.display());
+    let builder = peer.builder("x", &[YES, ("build", &script)]);
+    let unwilling = peer.builder("unwilling", &[("detect", "echo not mine; exit 1")]);
+    let id = peer.install("external", &[]);
+    let builds = peer.builds(vec![unwilling.clone(), builder.clone()]);
+    let error = builds.build(id.as_str()).await.expect_err("exit 4").to_string();
+    let text = "external builder failed: external builder failed to build: external builder 'x' failed: exit status 4";
+    assert_eq!(first_two(&error), [text, "builder 'unwilling' declined: not mine"]);
+    // Another process finds it as well.
+    let builds = peer.builds(vec![unwilling, builder]);
+    assert_eq!(builds.failed(), [id.as_str()]);
+    let kept = builds.output(id.as_str()).expect("a log");
+    let mut output: Vec<_> = kept.lines().iter().map(|line| said(line)).collect();
+    output[3..5].sort();
+    assert_eq!(
+        output,
+        [
+            "detect out: not mine".to_owned(),
+            "detect note: builder 'unwilling' declined: exit status 1".to_owned(),
+            "detect note: builder 'x' takes the package".to_owned(),
+            "build err: no such thing".to_owned(),
+            "build out: trying".to_owned(),
+            format!("build note: failed: {text}"),
+        ]
+    );
+    fs::write(marker, "").expect("a file");
+    builds.build(id.as_str()).await.expect("a build");
+    assert_eq!((builds.failed(), peer.entries("externalbuilder/failed")), (vec![], vec![]));
+    let last = builds.output(id.as_str()).expect("a log").lines().last().map(|line| said(line));
+    assert_eq!(last.as_deref(), Some("build out: trying"));
+}
+
+#[tokio::test]
+async fn shows_the_output_of_a_build_under_way_to_its_end() {
+    let peer = Peer::new();
+    let marker = peer.path("go on");
+    let script = format!("echo waiting; until test -f '{}'; do sleep 0.02; done; echo done", marker.display());
+    let builds = peer.builds(vec![peer.builder("x", &[YES, ("build", &script)])]);
+    let id = peer.install("external", &[]);
+    let building = tokio::spawn({
+        let (builds, id) = (builds.clone(), id.clone());
+        async move { builds.build(id.as_str()).await.map(drop) }
+    });
+    eventually("the build to begin", || builds.output(id.as_str()).is_some()).await;
+    let (mut lines, coming) = builds.output(id.as_str()).expect("a journal").follow();
+    let mut coming = std::pin::pin!(coming);
+    while lines.last().is_none_or(|line| line.text != "waiting") {
+        lines.push(coming.next().await.expect("more lines"));
+    }
+    fs::write(marker, "").expect("a file");
+    let rest: Vec<_> = coming.map(|line| said(&line)).collect().await;
+    assert_eq!(rest, ["build out: done"], "it ends with the build");
+    building.await.expect("no panic").expect("a build");
 }
 
 #[tokio::test]
@@ -334,7 +418,7 @@ async fn reads_everything_that_programs_print_whatever_it_is() {
     let mut watch = builds.subscribe();
     let id = peer.install("external", &[]);
     let error = builds.build(id.as_str()).await.expect_err("exit 1");
-    assert!(error.output.iter().map(|line| line.text.len()).sum::<usize>() <= 128 << 10);
+    assert!(error.output.iter().map(|line| line.text.len()).sum::<usize>() <= 256 << 10);
     let last = error.output.iter().rfind(|line| line.stream == Stream::Error).expect("a line");
     assert_eq!((last.step, last.text.ends_with("end")), (Step::Build, true));
     let mut steps = Vec::new();

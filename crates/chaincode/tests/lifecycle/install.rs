@@ -24,12 +24,12 @@ use windlass_proto::{
 use crate::network::{APPROVE, CHANNEL, COMMIT, Peer, approval, commit_of, local_package};
 
 /// A builder of shell scripts that counts its builds and fails when it is told to.
-struct Builder {
+pub(crate) struct Builder {
     folder: TempDir,
 }
 
 impl Builder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let builder = Self { folder };
         fs::create_dir(builder.path("bin")).expect("a folder");
@@ -42,7 +42,7 @@ impl Builder {
         builder
     }
 
-    fn config(&self) -> BuilderConfig {
+    pub(crate) fn config(&self) -> BuilderConfig {
         BuilderConfig {
             name: "scripts".to_owned(),
             program: Program::Folder(self.folder.path().to_owned()),
@@ -60,11 +60,11 @@ impl Builder {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
     }
 
-    fn builds(&self) -> usize {
+    pub(crate) fn builds(&self) -> usize {
         fs::read_to_string(self.path("builds")).map_or(0, |text| text.lines().count())
     }
 
-    fn fail(&self, fail: bool) {
+    pub(crate) fn fail(&self, fail: bool) {
         match fail {
             true => fs::write(self.path("broken"), "").expect("a file"),
             false => fs::remove_file(self.path("broken")).expect("a file"),
@@ -72,24 +72,24 @@ impl Builder {
     }
 
     /// Builds wait from now on until the returned gate is opened.
-    fn close(&self) -> Gate {
+    pub(crate) fn close(&self) -> Gate {
         let path = self.path("gate");
         let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo");
         assert!(made.success());
         Gate(path)
     }
 
-    async fn started(&self) {
+    pub(crate) async fn started(&self) {
         while self.builds() == 0 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }
 }
 
-struct Gate(PathBuf);
+pub(crate) struct Gate(PathBuf);
 
 impl Gate {
-    async fn open(self) {
+    pub(crate) async fn open(self) {
         let path = self.0;
         let opened = tokio::task::spawn_blocking(move || fs::write(path, "")).await;
         opened.expect("a task").expect("a reader");
@@ -97,7 +97,7 @@ impl Gate {
 }
 
 /// A package with this label.
-fn package(label: &str) -> Bytes {
+pub(crate) fn package(label: &str) -> Bytes {
     let code = archive(&[("src/main.go", b"package main".as_slice())]);
     let metadata = format!(r#"{{"path":"","type":"golang","label":"{label}"}}"#);
     archive(&[("metadata.json", metadata.as_bytes()), ("code.tar.gz", &code)]).into()
@@ -116,12 +116,12 @@ fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
     encoder.finish().expect("an archive")
 }
 
-async fn call(peer: &Peer, function: &str, args: &impl Message) -> Response {
+pub(crate) async fn call(peer: &Peer, function: &str, args: &impl Message) -> Response {
     let args = vec![Bytes::copy_from_slice(function.as_bytes()), args.encode_to_vec().into()];
     peer.invoke("", args, None).await
 }
 
-async fn install(peer: &Peer, package: &Bytes) -> Result<String, String> {
+pub(crate) async fn install(peer: &Peer, package: &Bytes) -> Result<String, String> {
     let args = InstallChaincodeArgs { chaincode_install_package: package.clone() };
     let response = call(peer, "InstallChaincode", &args).await;
     if response.status != 200 {
@@ -131,7 +131,7 @@ async fn install(peer: &Peer, package: &Bytes) -> Result<String, String> {
     Ok(InstallChaincodeResult::decode(response.payload).expect("a result").package_id)
 }
 
-fn stored(folder: &Path) -> usize {
+pub(crate) fn stored(folder: &Path) -> usize {
     fs::read_dir(folder.join("lifecycle/chaincodes")).expect("the store").count()
 }
 

@@ -10,4 +10,5 @@ mod install;
 mod ledger;
 mod network;
 mod query;
+mod uninstall;
 mod validate;

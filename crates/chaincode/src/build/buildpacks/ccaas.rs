@@ -144,6 +144,10 @@ mod tests {
                 r#"{"address":"a:1","dial_timeout":"3s","tls_required":true,"client_auth_required":false,"root_cert":"","client_key":"","client_cert":"","addresses":["p0:1"],"root_cert_file":"/r/p0"}"#,
             ),
             (
+                r#"{"address":"a:1","dial_timeout":null,"tls_required":"true","client_auth_required":"False","root_cert":"R"}"#,
+                r#"{"address":"a:1","dial_timeout":"3s","tls_required":true,"client_auth_required":false,"root_cert":"R","client_key":"","client_cert":""}"#,
+            ),
+            (
                 r#"{"address":"a:1"}"#,
                 r#"{"address":"a:1","dial_timeout":"3s","tls_required":false,"client_auth_required":false,"root_cert":"","client_key":"","client_cert":""}"#,
             ),

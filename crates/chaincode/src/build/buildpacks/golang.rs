@@ -55,12 +55,53 @@ pub(super) fn build(source: &Path, metadata: &Path, output: &Path) -> Result<(),
         command.env("GO111MODULE", "off").env("GOPATH", path);
     }
     home.lend(&mut command);
+    tools::record(output, &version(&command, &target.folder)?)?;
     complete(command)?;
     let executable = fs::metadata(&program).is_ok_and(|metadata| metadata.permissions().mode() & 0o100 != 0);
     if !executable {
         return Err(format!("'{}' is not a program: chaincode has a 'package main'", target.package));
     }
     folders::keep_meta_inf(source, output)
+}
+
+/// The version of Go that a build of the module uses: the one that is installed, or the one that its `go.mod` has
+/// Go download.
+fn version(build: &Command, folder: &Path) -> Result<String, String> {
+    let ask = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(build.get_program());
+        command.args(["env", "GOVERSION"]).current_dir(folder).envs(variables.iter().copied());
+        for (name, value) in build.get_envs() {
+            if let (false, Some(value)) = (variables.iter().any(|(own, _)| name == *own), value) {
+                command.env(name, value);
+            }
+        }
+        tools::first_line(command)
+    };
+    let manifest = fs::read_to_string(folder.join("go.mod")).unwrap_or_default();
+    let oldest = setting(&manifest, "go").map(|version| format!("go{version}"));
+    let numbers = |version: &str| tools::numbers(version.strip_prefix("go")?);
+    let is_old = |version: &str, needed: &str| matches!((numbers(version), numbers(needed)), (Some(version), Some(needed)) if version < needed);
+    let satisfies = |version: &String| !oldest.as_deref().is_some_and(|oldest| is_old(version, oldest));
+    if let Some(version) = ask(&[]).filter(satisfies) {
+        return Ok(version);
+    }
+    // Outside of a module no other version is asked for, which would have to be downloaded first.
+    let found = ask(&[("GOTOOLCHAIN", "local"), ("GO111MODULE", "off"), ("GOWORK", "off")]);
+    let found = found.unwrap_or_else(|| String::from("Go of an unknown version"));
+    match setting(&manifest, "toolchain").or(oldest) {
+        Some(needed) if is_old(&found, &needed) => {
+            let program = Path::new(build.get_program()).display();
+            Err(format!("found {found} ({program}), and go.mod needs {needed}; {HINT}"))
+        }
+        // Whatever else is wrong, the build will say.
+        _ => Ok(found),
+    }
+}
+
+/// What a `go.mod` says after a word at the beginning of a line.
+fn setting(manifest: &str, word: &str) -> Option<String> {
+    let mut lines = manifest.lines().map(|line| line.split("//").next().unwrap_or_default());
+    lines.find_map(|line| line.trim().strip_prefix(word)?.strip_prefix([' ', '\t']).map(|rest| rest.trim().to_owned()))
 }
 
 pub(super) fn run(output: &Path, metadata: &Path) -> Result<(), String> {
@@ -105,6 +146,20 @@ fn package(folder: &Path, path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_the_versions_that_a_module_needs() {
+        for (manifest, go, toolchain) in [
+            ("module m\n\ngo 1.21 // a comment\n", Some("1.21"), None),
+            ("module m\ngo 1.21\n\ntoolchain go1.99.1\n", Some("1.21"), Some("go1.99.1")),
+            ("module gopher\n// go 1.21\n", None, None),
+        ] {
+            assert_eq!(
+                (setting(manifest, "go").as_deref(), setting(manifest, "toolchain").as_deref()),
+                (go, toolchain)
+            );
+        }
+    }
 
     #[test]
     fn finds_the_package_to_build() {

@@ -14,7 +14,7 @@ use std::{
 
 use crate::build::buildpacks::{
     chaincode::Chaincode,
-    folders, say,
+    folders,
     tools::{self, Home},
 };
 use jar::{Jar, ROUTER};
@@ -40,7 +40,7 @@ pub(super) fn build(source: &Path, output: &Path) -> Result<(), String> {
     let home = Home::find()?;
     if project != Project::Jars {
         let compiler = tool("javac")?;
-        check_version(&compiler)?;
+        tools::record(output, &check_version(&compiler)?)?;
     }
     let built = match project {
         Project::Maven => maven::package(&folder, &home)?,
@@ -199,7 +199,8 @@ fn tool(name: &str) -> Result<PathBuf, String> {
     }
 }
 
-fn check_version(compiler: &Path) -> Result<(), String> {
+/// What the compiler calls itself, if it is recent enough.
+fn check_version(compiler: &Path) -> Result<String, String> {
     let output = Command::new(compiler).arg("-version").output();
     let output = output.map_err(|error| format!("cannot start '{}': {error}", compiler.display()))?;
     // Version 8 says it on stderr.
@@ -207,13 +208,12 @@ fn check_version(compiler: &Path) -> Result<(), String> {
     let said = String::from_utf8_lossy(&said);
     let line = said.lines().find(|line| line.starts_with("javac ")).unwrap_or_default();
     let version = line.trim_start_matches("javac ").trim();
-    say(&format!("using javac {version} ({})", compiler.display()));
     match major(version) {
         Some(found) if found < OLDEST => {
             Err(format!("found javac {version} ({}), and need {OLDEST} or later; {HINT}", compiler.display()))
         }
         // A version that we do not understand is the compiler's business.
-        _ => Ok(()),
+        _ => Ok(format!("javac {version}")),
     }
 }
 

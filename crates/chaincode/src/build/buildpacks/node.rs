@@ -28,7 +28,12 @@ pub(super) fn build(source: &Path, output: &Path) -> Result<(), String> {
     folders::copy_into(from, &folder)?;
     folders::keep_meta_inf(source, output)?;
     let manifest = Manifest::read(&folder)?;
-    tools::find("node", HINT)?;
+    let node = tools::find("node", HINT)?;
+    let mut command = Command::new(&node);
+    command.arg("--version");
+    let version = tools::first_line(command).ok_or_else(|| format!("'{} --version' says nothing", node.display()))?;
+    manifest.check_engine(&version, &node)?;
+    tools::record(output, &format!("node {version}"))?;
     let home = Home::find()?;
     for args in manifest.plan(&folder) {
         let mut command = Command::new(tools::find("npm", HINT)?);
@@ -60,6 +65,18 @@ impl Manifest {
 
     fn script(&self, name: &str) -> Option<&str> {
         self.0.get("scripts")?.get(name)?.as_str()
+    }
+
+    /// Refuses a Node.js that is older than `engines` says. Ranges of other kinds are left to npm, which warns.
+    fn check_engine(&self, version: &str, node: &Path) -> Result<(), String> {
+        let needed = self.0.get("engines").and_then(|engines| engines.get("node")).and_then(Value::as_str);
+        let oldest = needed.and_then(|needed| tools::numbers(needed.trim().strip_prefix(">=")?));
+        match (needed, oldest, tools::numbers(version.trim_start_matches('v'))) {
+            (Some(needed), Some(oldest), Some(found)) if found < oldest => {
+                Err(format!("found node {version} ({}), and package.json needs {needed}; {HINT}", node.display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What npm has to do: install, build, and drop what only the build needed. A package that brings its
@@ -199,6 +216,22 @@ mod tests {
         };
         assert!(plan(json, built).is_empty());
         assert!(plan(serde_json::json!({ "dependencies": {} }), |_| {}).is_empty());
+    }
+
+    #[test]
+    fn refuses_a_node_that_is_too_old() {
+        let check = |needed: &str, found: &str| {
+            manifest(serde_json::json!({ "engines": { "node": needed } })).check_engine(found, Path::new("/bin/node"))
+        };
+        assert_eq!(
+            check(">=18.12", "v16.20.2"),
+            Err(format!("found node v16.20.2 (/bin/node), and package.json needs >=18.12; {HINT}"))
+        );
+        for (needed, found) in
+            [(">=18", "v18.0.0"), (">= 18", "v20.19.2"), ("^18 || 20", "v16.0.0"), (">=18 <21", "v16.0.0")]
+        {
+            assert_eq!(check(needed, found), Ok(()), "{needed}");
+        }
     }
 
     fn start(json: Value, prepare: impl FnOnce(&Path)) -> Result<String, String> {

@@ -30,7 +30,7 @@ pub(super) fn build(source: &Path, metadata: &Path, output: &Path) -> Result<(),
     let folder = crate_folder(source, &folders::metadata(metadata)?.path)?;
     let cargo = tools::find("cargo", HINT)?;
     let home = Home::find()?;
-    say(&format!("using {}", version(&cargo, &folder, &home)?));
+    tools::record(output, &version(&cargo, &folder, &home)?)?;
     let binary = Binary::find(&describe(&cargo, &folder, &home)?, &folder)?;
     let cache = Cache::open(&binary.package, &home)?;
     // Always in the same place, and with the times of changes, so that Cargo knows what it has compiled before.
@@ -89,7 +89,9 @@ fn cargo(cargo: &Path, folder: &Path, home: &Home, args: &[&str]) -> Result<Stri
 
 /// The version, as Cargo says it. Cargo itself refuses a crate that needs a later one.
 fn version(program: &Path, folder: &Path, home: &Home) -> Result<String, String> {
-    Ok(cargo(program, folder, home, &["--version"])?.trim().to_owned())
+    let said = cargo(program, folder, home, &["--version"])?;
+    // `cargo 1.95.0 (f2d3ce0bd 2026-03-21)`
+    Ok(said.split(" (").next().unwrap_or_default().trim().to_owned())
 }
 
 fn describe(program: &Path, folder: &Path, home: &Home) -> Result<Value, String> {

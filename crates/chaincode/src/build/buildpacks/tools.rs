@@ -1,7 +1,7 @@
 //! Finding toolchains, and giving them what they cannot do without.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -9,7 +9,11 @@ use std::{
 use rustix::fs::{Access, access};
 use tempfile::TempDir;
 
-use crate::build::scratch::private;
+use crate::build::{
+    artifact::TOOLCHAIN,
+    buildpacks::{PARENT, say},
+    scratch::private,
+};
 
 /// A program on `PATH`, or an error that says what was looked for, where, and what to do.
 pub(super) fn find(program: &str, hint: &str) -> Result<PathBuf, String> {
@@ -21,6 +25,30 @@ pub(super) fn find(program: &str, hint: &str) -> Result<PathBuf, String> {
         .ok_or_else(|| {
             format!("looked for '{program}' on PATH ({}) and did not find it; {hint}", path.to_string_lossy())
         })
+}
+
+/// Says which toolchain is used, and notes it beside what it makes, where [`TOOLCHAIN`] is found.
+pub(super) fn record(output: &Path, version: &str) -> Result<(), String> {
+    say(&format!("using {version}"));
+    let path = output.join(TOOLCHAIN);
+    fs::write(&path, version).map_err(|error| format!("cannot write '{}': {error}", path.display()))
+}
+
+/// What a command says, its first line; `None` if it fails or says nothing.
+pub(super) fn first_line(mut command: Command) -> Option<String> {
+    let output = command.env_remove(PARENT).output().ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout).lines().next()?.trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+/// `[18, 1, 0]` of `18.1`; `None` of what is no plain version.
+pub(super) fn numbers(version: &str) -> Option<[u32; 3]> {
+    let mut numbers = [0; 3];
+    let parts: Vec<_> = version.trim().split('.').collect();
+    for (number, part) in numbers.iter_mut().zip(&parts) {
+        *number = part.parse().ok()?;
+    }
+    (parts.len() <= 3).then_some(numbers)
 }
 
 /// A home for tools that need one when there is none; removed when dropped.

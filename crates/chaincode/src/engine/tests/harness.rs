@@ -21,12 +21,12 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    build::{Connection, ExitOutcome, RunMetadata},
+    build::{Connection, ExitOutcome, Journal, OutputLine, RunMetadata, Step, Stream},
     engine::{
         Engine, EngineConfig, EngineMetrics, ExecuteError, Executed, LaunchError, ResolveError, Resolved,
         resolve::Definitions,
     },
-    launch::source::{Artifact, Output, Running, Source},
+    launch::source::{Artifact, Running, Source},
     simulation::Simulation,
     system::{SystemCall, SystemChaincode, success},
     transaction::Transaction,
@@ -286,10 +286,20 @@ impl Artifact for TestArtifact {
         String::from("test")
     }
 
-    fn run(&self, metadata: &RunMetadata, environment: &BTreeMap<String, String>) -> Result<Box<dyn Running>, String> {
+    fn toolchain(&self) -> Option<String> {
+        None
+    }
+
+    fn run(
+        &self,
+        metadata: &RunMetadata,
+        environment: &BTreeMap<String, String>,
+        output: &Journal,
+    ) -> Result<Box<dyn Running>, String> {
         if let Kind::Unrunnable(error) = &self.kind {
             return Err(error.clone());
         }
+        output.push(OutputLine::new(Step::Run, Stream::Out, String::from("last words")));
         let (exit, exited) = oneshot::channel();
         let (life, alive) = watch::channel(Life::Running);
         let run = Run { metadata: metadata.clone(), environment: environment.clone(), exit: Some(exit), life: alive };
@@ -353,10 +363,6 @@ impl Running for TestProcess {
 
     fn place(&self) -> String {
         String::from("process 1")
-    }
-
-    fn output(&self) -> Output {
-        Output::new(|| vec![String::from("last words")])
     }
 }
 

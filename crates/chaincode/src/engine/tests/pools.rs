@@ -444,7 +444,8 @@ async fn several_processes_each_with_their_environment_share_the_work_and_one_al
     launch.await.expect("no panic").expect("launched");
     until("both serve", || streams(&harness, "cc:1") == 2).await;
     let status = &harness.engine.status()[0];
-    assert_eq!((status.builder.as_str(), status.output.as_slice()), ("test", [String::from("last words")].as_slice()));
+    let both = ["last words", "last words"].map(String::from);
+    assert_eq!((status.builder.as_str(), status.output.as_slice()), ("test", both.as_slice()));
 
     // The certificate tells whose stream it is: just that process is replaced.
     drop(wires.remove(0));
