@@ -15,10 +15,11 @@
 //! - `source`: the seam to builds
 //! - [`errors`]: every exact text
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use windlass_proto::protos::ChaincodeAdditionalParams;
+use windlass_proto::{ids::PackageId, protos::ChaincodeAdditionalParams};
 
 use self::{
     certificates::Certificates,
@@ -42,9 +43,12 @@ pub(crate) mod registry;
 pub(crate) mod seat;
 pub(crate) mod source;
 
+/// How long a transaction waits for a chaincode that is started by hand: about as long as a restart takes.
+const BY_HAND: Duration = Duration::from_secs(5);
+
 /// Brings chaincode up, by ID.
 pub(crate) struct Launcher {
-    config: EngineConfig,
+    config: Arc<EngineConfig>,
     registry: Arc<Registry>,
     source: Arc<dyn Source>,
     definitions: Arc<dyn Definitions>,
@@ -71,7 +75,12 @@ impl Launcher {
         metrics: Arc<dyn EngineMetrics>,
     ) -> Self {
         let (stopping, gone) = (CancellationToken::new(), CancellationToken::new());
-        let registry = Arc::new(Registry::new(metrics.clone()));
+        let config = Arc::new(config);
+        let settings = {
+            let (config, definitions) = (config.clone(), definitions.clone());
+            Box::new(move |id: &str| InForce::of(&config, id, &definitions.names(id)))
+        };
+        let registry = Arc::new(Registry::new(settings, config.development, metrics.clone()));
         Self { config, registry, source, definitions, certificates, metrics, stopping, gone }
     }
 
@@ -108,7 +117,10 @@ impl Launcher {
         id: &str,
         seeking: Option<Seeking<'_>>,
     ) -> Result<Found, LaunchError> {
-        let (waiter, first) = match self.registry.begin(id, seeking, || self.settings(id)) {
+        if self.config.development && id.parse::<PackageId>().is_err() {
+            return self.started_by_hand(id, seeking).await;
+        }
+        let (waiter, first) = match self.registry.begin(id, seeking) {
             Begin::Serving(found) => return Ok(found),
             Begin::Joined(waiter) => (waiter, false),
             Begin::Crowded(limit) => return Err(LaunchError::new(id, LaunchCause::Crowded(limit))),
@@ -127,6 +139,19 @@ impl Launcher {
             Err(error) if first => Err(error),
             Err(error) => Err(error.shared()),
         }
+    }
+
+    /// A stream of a chaincode without a package, which somebody starts by hand.
+    async fn started_by_hand(&self, id: &str, seeking: Option<Seeking<'_>>) -> Result<Found, LaunchError> {
+        let found = tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => return Err(LaunchError::new(id, LaunchCause::Stopping)),
+            found = timeout(BY_HAND, self.registry.arrival(id, seeking)) => found,
+        };
+        found.map_err(|_| {
+            let address = self.config.peer_address.clone();
+            LaunchError::new(id, LaunchCause::NotStarted { id: id.to_owned(), address })
+        })
     }
 
     /// Ends every launch that is under way and lets none begin.

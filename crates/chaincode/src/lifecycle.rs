@@ -69,6 +69,8 @@ pub struct Lifecycle(Arc<Shared>);
 
 struct Shared {
     msp_id: String,
+    // Whether a definition runs without a package.
+    development: bool,
     packages: PackageStore,
     builds: Builds,
     channels: Arc<dyn Channels>,
@@ -125,12 +127,30 @@ impl Lifecycle {
     /// The lifecycle of a peer of the organization `msp_id`, with the packages that are installed already.
     /// Channels are known once they are refreshed.
     pub fn new(msp_id: &str, packages: PackageStore, builds: Builds, channels: Arc<dyn Channels>) -> Self {
+        Self::make(msp_id, false, packages, builds, channels)
+    }
+
+    /// The same for a peer whose chaincode is started by hand: a definition without an installed package runs as
+    /// `<name>:<version>`.
+    // Fabric: lifecycle §8
+    pub fn for_development(msp_id: &str, packages: PackageStore, builds: Builds, channels: Arc<dyn Channels>) -> Self {
+        Self::make(msp_id, true, packages, builds, channels)
+    }
+
+    fn make(
+        msp_id: &str,
+        development: bool,
+        packages: PackageStore,
+        builds: Builds,
+        channels: Arc<dyn Channels>,
+    ) -> Self {
         let mut cache = Cache::default();
         for id in packages.list() {
             cache.add_package(id);
         }
         Self(Arc::new(Shared {
             msp_id: msp_id.to_owned(),
+            development,
             packages,
             builds,
             channels,
@@ -204,8 +224,9 @@ impl Lifecycle {
                 channel: channel.to_owned(),
             });
         }
-        let package_id = package.ok_or_else(|| LifecycleError::NotInstalled(name.to_owned()))?;
         let parameters = known.definition.parameters;
+        let by_hand = || self.0.development.then(|| format!("{name}:{}", parameters.version));
+        let package_id = package.or_else(by_hand).ok_or_else(|| LifecycleError::NotInstalled(name.to_owned()))?;
         Ok(EndorsementInfo {
             version: parameters.version,
             init_required: parameters.init_required,
@@ -219,11 +240,12 @@ impl Lifecycle {
         self.0.cache.lock().channel(channel).map(|known| known.definition.clone()).collect()
     }
 
-    /// Those of [`Lifecycle::definitions`] that this peer can endorse: approved and installed. They are what
-    /// it advertises to clients and other peers.
+    /// Those of [`Lifecycle::definitions`] that this peer can endorse: approved and, unless chaincode is started
+    /// by hand, installed. They are what it advertises to clients and other peers.
     pub fn endorsable(&self, channel: &str) -> Vec<Definition> {
         let cache = self.0.cache.lock();
-        let endorsable = cache.channel(channel).filter(|known| cache.package(known).is_some());
+        let runs = |known: &&Known| cache.package(known).is_some() || (self.0.development && known.approved);
+        let endorsable = cache.channel(channel).filter(runs);
         endorsable.map(|known| known.definition.clone()).collect()
     }
 

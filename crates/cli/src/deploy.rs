@@ -232,6 +232,13 @@ impl Deployment {
     }
 }
 
+impl Defined {
+    /// What the chaincode registers as when it is started by hand.
+    pub(crate) fn chaincode_id(&self) -> String {
+        format!("{}:{}", self.definition.name, self.definition.version)
+    }
+}
+
 impl Outcome {
     /// Whether this deployment committed a definition.
     pub(crate) fn is_committed_now(self) -> bool {

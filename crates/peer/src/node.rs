@@ -158,7 +158,8 @@ impl Peer {
         let packages = PackageStore::open(&files.join("lifecycle").join("chaincodes"))
             .map_err(|error| StartError::Packages(error.to_string()))?;
         let builds = Builds::new(BuildsConfig::below(files, all_builders(&config, builders)), packages.clone());
-        let lifecycle = Lifecycle::new(&msp_id, packages, builds.clone(), shared.clone());
+        let define = if config.chaincode.development_mode { Lifecycle::for_development } else { Lifecycle::new };
+        let lifecycle = define(&msp_id, packages, builds.clone(), shared.clone());
         let engine_config = engine_config(&config)?;
         let engine = Engine::new(engine_config, builds.clone(), lifecycle.clone(), shared, Arc::new(metrics.clone()))
             .map_err(|error| StartError::Engine(error.to_string()))?;
@@ -381,7 +382,8 @@ fn engine_config(config: &PeerConfig) -> Result<EngineConfig, StartError> {
         install_timeout: config.chaincode.install_timeout,
         startup_timeout: config.chaincode.startup_timeout,
         keepalive: config.chaincode.keepalive,
-        tls: config.peer.tls.enabled,
+        tls: config.chaincode_tls(),
+        development: config.chaincode.development_mode,
         runtime: RuntimeParams {
             use_write_batch: runtime.use_write_batch,
             max_size_write_batch: runtime.max_size_write_batch,
@@ -432,7 +434,7 @@ fn connections(config: &PeerConfig) -> Result<Connections, StartError> {
 /// The TLS of the port for chaincode: a certificate of the engine's own authority, and only its clients.
 // Fabric: chaincode-protocol §2
 fn chaincode_tls(config: &PeerConfig, engine: &Engine) -> Result<Option<Arc<rustls::ServerConfig>>, StartError> {
-    if !config.peer.tls.enabled {
+    if !config.chaincode_tls() {
         return Ok(None);
     }
     let endpoint = config.chaincode_endpoint().map_err(|error| StartError::Engine(error.to_string()))?;

@@ -28,6 +28,9 @@ pub struct EngineConfig {
     pub peer_address: String,
     /// Whether the chaincode listener speaks TLS; then every launched chaincode gets its own certificate.
     pub tls: bool,
+    /// Whether chaincode may be started by hand: any stream may register then, under any ID, and the newest under
+    /// an ID gets the transactions. What has no package waits for that. Needs a listener without TLS.
+    pub development: bool,
     /// What chaincode is told that this peer can do beyond the first protocol.
     pub runtime: RuntimeParams,
     /// How many rows one query may return in all.
@@ -69,6 +72,7 @@ impl EngineConfig {
             msp_id: msp_id.into(),
             peer_address: peer_address.into(),
             tls: true,
+            development: false,
             runtime: RuntimeParams::default(),
             total_query_limit: 100_000,
             settings: Settings::default(),

@@ -2,6 +2,7 @@
 //! a ledger in memory.
 
 mod calls;
+mod development;
 mod handshake;
 mod harness;
 mod launches;

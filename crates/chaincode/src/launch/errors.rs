@@ -57,6 +57,18 @@ pub enum LaunchCause {
     /// The chaincode registered, and its stream ended at once.
     #[error("claimed to start chaincode container for {0} but could not find handler")]
     Vanished(String),
+    /// Nobody has started what has to be started by hand.
+    #[error(
+        "in development mode it is started by hand, and nothing has registered as {id}; hint: start it with \
+         CORE_CHAINCODE_ID_NAME={id} and CORE_PEER_TLS_ENABLED=false in its environment and {address} as the peer's \
+         address"
+    )]
+    NotStarted {
+        /// The ID.
+        id: String,
+        /// Where it finds the peer.
+        address: String,
+    },
     /// Too many transactions wait for the launch.
     #[error("{0} transactions wait for it already, which is the limit")]
     Crowded(usize),

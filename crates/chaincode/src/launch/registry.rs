@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 use windlass_proto::hash::Digest;
 
 use crate::{
@@ -26,11 +26,22 @@ use crate::{
     stream::{errors::RegistrationError, session::Session},
 };
 
+/// The place of an instance that the peer has not started.
+const BY_HAND: &str = "started by hand";
+
 /// One slot for every ID that was ever launched.
 pub(crate) struct Registry {
     slots: Mutex<HashMap<String, Slot>>,
+    settings: SettingsOf,
+    /// Whether anyone may register.
+    development: bool,
+    /// Told of every session that becomes ready.
+    arrivals: Notify,
     metrics: Arc<dyn EngineMetrics>,
 }
+
+/// What is in force for an ID.
+pub(crate) type SettingsOf = Box<dyn Fn(&str) -> Arc<InForce> + Send + Sync>;
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -159,17 +170,12 @@ impl Slot {
 }
 
 impl Registry {
-    pub(crate) fn new(metrics: Arc<dyn EngineMetrics>) -> Self {
-        Self { slots: Mutex::default(), metrics }
+    pub(crate) fn new(settings: SettingsOf, development: bool, metrics: Arc<dyn EngineMetrics>) -> Self {
+        Self { slots: Mutex::default(), settings, development, arrivals: Notify::new(), metrics }
     }
 
-    /// Finds a stream of `id`, joins its launch, or begins one. `settings` are those for a launch.
-    pub(crate) fn begin(
-        &self,
-        id: &str,
-        seeking: Option<Seeking<'_>>,
-        settings: impl FnOnce() -> Arc<InForce>,
-    ) -> Begin {
+    /// Finds a stream of `id`, joins its launch, or begins one.
+    pub(crate) fn begin(&self, id: &str, seeking: Option<Seeking<'_>>) -> Begin {
         let mut slots = self.slots.lock();
         if !slots.contains_key(id) {
             slots.insert(id.to_owned(), Slot::default());
@@ -191,7 +197,7 @@ impl Registry {
             slot.expect(&pending);
             return pending.join(limit).map_or(Begin::Crowded(limit), Begin::Joined);
         }
-        let settings = settings();
+        let settings = (self.settings)(id);
         let Some(waiter) = pending.join(settings.queue.max(1)) else { unreachable!("it is the first") };
         slot.expect(&pending);
         slot.settings = Some(settings.clone());
@@ -205,6 +211,18 @@ impl Registry {
         let slot = slots.get_mut(id)?;
         let session = slot.pick(seeking)?;
         Some(Found { session, settings: slot.settings.clone()? })
+    }
+
+    /// A stream of `id`, as soon as there is one.
+    pub(crate) async fn arrival(&self, id: &str, seeking: Option<Seeking<'_>>) -> Found {
+        loop {
+            // Before the look, so that no arrival falls between the two.
+            let arrival = self.arrivals.notified();
+            if let Some(found) = self.begin_serving(id, seeking) {
+                return found;
+            }
+            arrival.await;
+        }
     }
 
     /// Hands over what keeps the instances of a launch alive.
@@ -252,6 +270,9 @@ impl Registry {
             }
         });
         let Some(seat) = seat.filter(|seat| seat.take(session)).cloned() else {
+            if self.development && matches!(origin, Origin::Anyone) {
+                return Ok(self.welcome(slots.entry(id.to_owned()).or_default(), id, session));
+            }
             if slots.get(id).is_some_and(|slot| slot.sessions.iter().any(|session| !session.is_closed())) {
                 return Err(RegistrationError::Duplicate(id.to_owned()));
             }
@@ -265,12 +286,30 @@ impl Registry {
         Ok(seat)
     }
 
+    /// Takes in a chaincode that nobody has launched.
+    fn welcome(&self, slot: &mut Slot, id: &str, session: &Arc<Session>) -> Arc<Seat> {
+        let seat = Arc::new(Seat::by_hand(id, slot.record.join(BY_HAND)));
+        seat.take(session);
+        session.name(id, seat.instance);
+        slot.sessions.push(session.clone());
+        // Read anew at each start, as for a launch.
+        slot.settings = Some((self.settings)(id));
+        seat
+    }
+
     /// Opens a registered session for use: READY was sent.
     pub(crate) fn activate(&self, session: &Arc<Session>, seat: &Seat) {
         let slots = self.slots.lock();
         session.make_ready();
         seat.fill(session);
+        if let Some(slot) = slots.get(session.id()).filter(|_| seat.by_hand) {
+            tracing::info!(id = session.id(), "chaincode that was started by hand has registered");
+            slot.record.serving(seat.instance);
+            slot.sessions.iter().filter(|other| !Arc::ptr_eq(other, session)).for_each(supersede);
+        }
         self.count_streams(&slots, session.id());
+        drop(slots);
+        self.arrivals.notify_waiters();
     }
 
     /// Fails the launch that showed this certificate, or the only one of `id`: its chaincode registered wrongly.
@@ -291,6 +330,9 @@ impl Registry {
         let mut slots = self.slots.lock();
         if let Some(slot) = slots.get_mut(session.id()) {
             slot.sessions.retain(|one| !Arc::ptr_eq(one, session));
+            if let Some(seat) = seat.filter(|seat| seat.by_hand) {
+                slot.record.gone(seat.instance);
+            }
             self.count_streams(&slots, session.id());
         }
     }
@@ -409,6 +451,16 @@ impl Registry {
         let sessions: Vec<_> = self.slots.lock().values().flat_map(|slot| slot.sessions.clone()).collect();
         sessions.iter().for_each(|session| session.close());
     }
+}
+
+/// Ends a stream in favour of a newer one, once the transactions on it are over; each has its deadline.
+fn supersede(session: &Arc<Session>) {
+    session.drain();
+    let session = session.clone();
+    tokio::spawn(async move {
+        session.idle().await;
+        session.close();
+    });
 }
 
 /// Fails the launch that a stranger most likely belongs to: the only one that waits for a chaincode to dial in

@@ -19,6 +19,8 @@ pub(crate) struct Seat {
     pub(crate) instance: u32,
     /// Whether the peer opened the stream, so that nobody else may take the seat.
     pub(crate) dialed: bool,
+    /// Whether nobody waited: the chaincode was started by hand.
+    pub(crate) by_hand: bool,
     anyone: AtomicBool,
     certificate: OnceLock<Digest>,
     taken: Mutex<Option<Arc<Session>>>,
@@ -31,11 +33,17 @@ impl Seat {
             id: id.to_owned(),
             instance,
             dialed,
+            by_hand: false,
             anyone: AtomicBool::new(false),
             certificate: OnceLock::new(),
             taken: Mutex::default(),
             outcome: watch::Sender::default(),
         }
+    }
+
+    /// The seat of a chaincode that comes unasked.
+    pub(crate) fn by_hand(id: &str, instance: u32) -> Self {
+        Self { by_hand: true, ..Self::new(id, instance, false) }
     }
 
     /// Says that the chaincode runs now and is expected to dial in, without anything that tells who dials.

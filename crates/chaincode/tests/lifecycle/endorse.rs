@@ -1,8 +1,13 @@
 use prost::Message;
-use windlass_chaincode::lifecycle::{CollectionPolicyError, ValidationInfo, implicit_collection};
+use windlass_chaincode::{
+    build::{Builds, BuildsConfig},
+    install::PackageStore,
+    lifecycle::{CollectionPolicyError, Lifecycle, ValidationInfo, implicit_collection},
+};
 use windlass_identity::policy::{members_policy, role_policy};
 use windlass_proto::{
     common::{SignaturePolicyEnvelope, msp_role::MspRoleType},
+    lifecycle::ApproveChaincodeDefinitionForMyOrgArgs,
     protos::{ApplicationPolicy, StaticCollectionConfig, application_policy},
 };
 
@@ -41,6 +46,25 @@ fn a_defined_chaincode_costs_one_read() {
     assert_eq!(error.to_string(), "chaincode definition for 'cc' exists, but chaincode is not installed");
     assert_eq!(simulation.reads(), ["_lifecycle namespaces/fields/cc/Sequence +"]);
     assert!(simulation.hashed_reads().is_empty());
+}
+
+// Fabric: lifecycle §8
+#[test]
+fn in_development_mode_what_is_not_installed_runs_under_name_and_version() {
+    let peer = Peer::new();
+    let approval = ApproveChaincodeDefinitionForMyOrgArgs { source: local_package("anything"), ..approval("cc", 1) };
+    peer.must(APPROVE, &approval);
+    peer.must(COMMIT, &commit_of(&approval));
+    let packages = PackageStore::open(&peer.folder.path().join("packages")).expect("a package store");
+    let builds = Builds::new(BuildsConfig::below(peer.folder.path(), Vec::new()), packages.clone());
+    let by_hand = Lifecycle::for_development(&peer.msp_id, packages, builds, peer.channels.clone());
+    let simulation = peer.ledger.simulate(&peer.msp_id);
+    let info = by_hand.endorsement_info(CHANNEL, "cc", simulation.as_ref()).expect("what to run");
+    assert_eq!(info.package_id, "cc:1.0");
+    // What goes into the endorsement is the same as at any other peer.
+    assert_eq!(simulation.reads(), ["_lifecycle namespaces/fields/cc/Sequence +"]);
+    assert_eq!(by_hand.endorsable(CHANNEL).len(), 1);
+    assert!(peer.lifecycle.endorsable(CHANNEL).is_empty());
 }
 
 #[test]

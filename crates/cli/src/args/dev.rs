@@ -16,6 +16,11 @@ pub(crate) struct DevArgs {
     #[arg(value_name = "[NAME=]PATH")]
     pub(crate) chaincode: Vec<NamedPath>,
 
+    /// Define a chaincode of this name and leave it to you to start it, from a shell or in a debugger, as often as you
+    /// like: the newest process gets the transactions. The chaincode port is without TLS then.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) chaincode_dev: Vec<ChaincodeName>,
+
     /// Keep everything in this folder, and go on from what is there.
     #[arg(long, value_name = "DIR", default_value = ".windlass")]
     pub(crate) data: PathBuf,
@@ -106,6 +111,25 @@ impl FromStr for NamedPath {
     }
 }
 
+/// The name of a chaincode on its channels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ChaincodeName(pub(crate) String);
+
+impl FromStr for ChaincodeName {
+    type Err = &'static str;
+
+    // Fabric: lifecycle §4
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split(['-', '_']);
+        let legal = |part: &str| !part.is_empty() && part.chars().all(|character| character.is_ascii_alphanumeric());
+        if parts.into_iter().all(legal) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("expected letters and digits, with single '-' or '_' between them")
+        }
+    }
+}
+
 /// Arguments given as JSON, in either of the forms that Fabric users know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InitArguments(pub(crate) Vec<String>);
@@ -173,6 +197,15 @@ mod tests {
         assert_eq!(parse(&["--orgs", "3"]).expect("legal").orgs, Some(3));
         for number in ["0", "51", "many"] {
             assert!(parse(&["--orgs", number]).is_err(), "{number}");
+        }
+    }
+
+    #[test]
+    fn takes_names_of_chaincode_that_is_started_by_hand() {
+        let names = parse(&["--chaincode-dev", "basic", "--chaincode-dev=my_cc-2"]).expect("legal").chaincode_dev;
+        assert_eq!(names, ["basic", "my_cc-2"].map(|name| ChaincodeName(name.into())));
+        for name in ["", "a--b", "-a", "a:1.0", "./basic"] {
+            assert!(parse(&["--chaincode-dev", name]).is_err(), "{name}");
         }
     }
 

@@ -134,8 +134,14 @@ fn description(network: &Network, chaincodes: &[Deployed]) -> Value {
     top.insert("env".to_owned(), json!(network.env_script()));
     let defined = chaincodes.iter().map(|one| {
         let mut chaincode = chaincode(one, one.first());
-        chaincode["packageId"] = one.package_id.as_str().into();
-        chaincode["type"] = one.kind.as_str().into();
+        match &one.package {
+            Some(package) => {
+                chaincode["packageId"] = package.id.as_str().into();
+                chaincode["type"] = package.kind.as_str().into();
+            }
+            // What it registers as.
+            None => chaincode["chaincodeId"] = one.first().chaincode_id().into(),
+        }
         chaincode
     });
     top.insert("chaincodes".to_owned(), defined.collect());

@@ -43,13 +43,19 @@ pub(crate) fn print(printer: &Printer, network: &Network, chaincodes: &[Deployed
                 1 => String::new(),
                 _ => format!(" on {}", defined.definition.channel),
             };
-            let (kind, definition) = (&chaincode.kind, &defined.definition);
+            let kind = chaincode.package.as_ref().map_or("by hand", |package| &package.kind);
+            let definition = &defined.definition;
             let (version, sequence) = (&definition.version, definition.sequence);
             let took = milliseconds(chaincode.took);
             let text = format!("{kind} {version}, sequence {sequence}, {what}{place} in {took}");
             row(printer, &chaincode.name, &text);
         }
-        row(printer, "", &chaincode.package_id);
+        if let Some(package) = &chaincode.package {
+            row(printer, "", &package.id);
+        }
+    }
+    for chaincode in chaincodes.iter().filter(|chaincode| chaincode.package.is_none()) {
+        start_by_hand(printer, network, chaincode);
     }
 
     printer.line("");
@@ -67,6 +73,31 @@ pub(crate) fn print(printer: &Printer, network: &Network, chaincodes: &[Deployed
     let ready = format!("ready in {} (network {})", milliseconds(total), milliseconds(up));
     printer.line(format_args!("{}  {}", printer.good(ready), printer.dim("Ctrl-C stops it")));
     printer.line("");
+}
+
+/// What the author of a chaincode types to start it, in the language that it is written in. Several channels may have
+/// several versions; each is a process of its own.
+fn start_by_hand(printer: &Printer, network: &Network, chaincode: &Deployed) {
+    let mut ids: Vec<_> = chaincode.definitions.iter().map(|defined| defined.chaincode_id()).collect();
+    ids.sort();
+    ids.dedup();
+    for id in ids {
+        for organization in network.organizations() {
+            let (msp_id, address) = (organization.msp_id(), &organization.endpoints().chaincode);
+            printer.line("");
+            printer.line(printer.bold(format!("Start {id} for {msp_id}, in its folder; again after each change")));
+            let settings = format!(
+                "CORE_CHAINCODE_ID_NAME={id} CORE_PEER_LOCALMSPID={msp_id} CORE_PEER_TLS_ENABLED=false CORE_PEER_ADDRESS={address}"
+            );
+            for (language, command) in [
+                ("Go", format!("go run . -peer.address {address}")),
+                ("Node", format!("npx fabric-chaincode-node start --peer.address {address}")),
+                ("Java", "java -jar build/libs/chaincode.jar".to_owned()),
+            ] {
+                row(printer, language, &format!("{settings} {command}"));
+            }
+        }
+    }
 }
 
 fn commands(network: &Network, name: &str) -> [String; 2] {

@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 
 use super::{network::Network, progress};
 use crate::{
-    args::dev::DevArgs,
+    args::dev::{ChaincodeName, DevArgs},
     deploy::{
         Defined, Deployment,
         member::Member,
@@ -28,12 +28,19 @@ const SAMPLE: &str = "basic";
 #[derive(Clone, Debug)]
 pub(crate) struct Deployed {
     pub(crate) name: String,
-    pub(crate) package_id: String,
-    /// The package's type.
-    pub(crate) kind: String,
+    /// The package, unless the chaincode is started by hand.
+    pub(crate) package: Option<Package>,
     /// Its definition on each channel, in the order of the channels; at least one.
     pub(crate) definitions: Vec<Defined>,
     pub(crate) took: Duration,
+}
+
+/// A package that is installed everywhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Package {
+    pub(crate) id: String,
+    /// Its type.
+    pub(crate) kind: String,
 }
 
 impl Deployed {
@@ -60,7 +67,7 @@ pub(crate) async fn all(args: &DevArgs, network: &Network, printer: &Printer) ->
         })
         .collect();
     let mut deployed = Vec::new();
-    if args.chaincode.is_empty() {
+    if args.chaincode.is_empty() && args.chaincode_dev.is_empty() {
         deployed.push(together.deploy_sample().await?);
     }
     for chaincode in &args.chaincode {
@@ -68,6 +75,10 @@ pub(crate) async fn all(args: &DevArgs, network: &Network, printer: &Printer) ->
         let one = together.deploy(&name, &chaincode.path).await;
         deployed
             .push(one.with_context(|| format!("cannot deploy chaincode {name} from {}", chaincode.path.display()))?);
+    }
+    for ChaincodeName(name) in &args.chaincode_dev {
+        let one = together.define_by_hand(name).await;
+        deployed.push(one.with_context(|| format!("cannot define chaincode {name}"))?);
     }
     drop(watching);
     Ok(deployed)
@@ -93,10 +104,7 @@ impl Together<'_> {
         let package = package(path, name.parse()?).await?;
         let package_id = package.id.to_string();
         self.deployment.install(&package).await?;
-        let channels = self.network.channels();
-        let define =
-            channels.iter().map(|channel| self.deployment.define(channel, name, &package_id, &self.terms, true));
-        let definitions = try_join_all(define).await?;
+        let definitions = self.define(name, &package_id).await?;
         let organizations = self.network.organizations();
         try_join_all(organizations.iter().map(|one| one.peer().engine().launch(&package_id))).await?;
         for defined in &definitions {
@@ -105,8 +113,23 @@ impl Together<'_> {
                 self.deployment.init(&defined.definition.channel, name, args).await?;
             }
         }
-        let took = started.elapsed();
-        Ok(Deployed { name: name.to_owned(), package_id, kind: package.kind, definitions, took })
+        let package = Some(Package { id: package_id, kind: package.kind });
+        Ok(Deployed { name: name.to_owned(), package, definitions, took: started.elapsed() })
+    }
+
+    /// Defines a chaincode that is started by hand. Init, if it is required, is left to its author too.
+    async fn define_by_hand(&self, name: &str) -> anyhow::Result<Deployed> {
+        let started = Instant::now();
+        // An approval may name a package that nobody has; this one tells it from those of packages.
+        let definitions = self.define(name, &format!("{name}:by-hand")).await?;
+        Ok(Deployed { name: name.to_owned(), package: None, definitions, took: started.elapsed() })
+    }
+
+    async fn define(&self, name: &str, package_id: &str) -> anyhow::Result<Vec<Defined>> {
+        let channels = self.network.channels();
+        let define =
+            channels.iter().map(|channel| self.deployment.define(channel, name, package_id, &self.terms, true));
+        try_join_all(define).await
     }
 }
 

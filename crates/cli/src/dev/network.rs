@@ -36,6 +36,9 @@ use super::{
 };
 use crate::{args::dev::DevArgs, printer::Printer};
 
+/// How long a transaction may take whose chaincode runs in a debugger.
+const BREAKPOINT: Duration = Duration::from_secs(10 * 60);
+
 /// A running network. Whoever drops it ends it.
 #[derive(Debug)]
 pub(crate) struct Network {
@@ -290,6 +293,12 @@ fn peer_config(
     config.peer.tls.certificate = Some(tls.join("server.crt"));
     config.peer.tls.key = Some(tls.join("server.key"));
     config.peer.tls.root_certificate = Some(tls.join("ca.crt"));
+    if !args.chaincode_dev.is_empty() {
+        config.chaincode.development_mode = true;
+        // A transaction may stand at a breakpoint.
+        config.chaincode.execute_timeout = config.chaincode.execute_timeout.max(BREAKPOINT);
+        config.peer.gateway.endorsement_timeout = config.peer.gateway.endorsement_timeout.max(BREAKPOINT);
+    }
     config.operations.tls.enabled = false;
     config.metrics = MetricsProvider::Prometheus;
     Ok(config)

@@ -4,6 +4,7 @@
 //! - [`sample`], [`restart`], [`stopping`], [`stock_files`]: the network itself
 //! - [`go_shim`], [`go_contract`], [`node_contract`], [`rust_server`]: unmodified chaincode, launched and as a server
 //! - [`packages`]: contracts in every language, as packages
+//! - [`by_hand`]: chaincode that its author starts
 //! - [`gateway`]: an unmodified client SDK
 //! - [`kill`]: `kill -9` in the middle of load
 //! - [`refusals`]: hostile packages, false signatures, and what is said to them
@@ -16,6 +17,7 @@
 mod support;
 
 mod builders;
+mod by_hand;
 mod gateway;
 mod go_contract;
 mod go_shim;

@@ -26,6 +26,13 @@ impl PeerConfig {
         join(host, CHAINCODE_PORT)
     }
 
+    /// Whether the chaincode port speaks TLS. Where chaincode is started by hand it does not: nobody gave it a
+    /// certificate.
+    // Fabric: chaincode-protocol §3
+    pub fn chaincode_tls(&self) -> bool {
+        self.peer.tls.enabled && !self.chaincode.development_mode
+    }
+
     /// The address that chaincode is given: `peer.chaincodeAddress`; else the listen address if its host
     /// can be dialled; else the host of `peer.address` with the listen port.
     // Fabric: chaincode-protocol §2

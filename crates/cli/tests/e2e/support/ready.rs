@@ -64,8 +64,12 @@ pub(crate) struct User {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Chaincode {
     pub(crate) name: String,
+    #[serde(default)]
     pub(crate) package_id: String,
-    #[serde(rename = "type")]
+    /// What it registers as, if it is started by hand.
+    #[serde(default, rename = "chaincodeId")]
+    _chaincode_id: String,
+    #[serde(default, rename = "type")]
     pub(crate) kind: String,
     pub(crate) version: String,
     pub(crate) sequence: i64,
