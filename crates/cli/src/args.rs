@@ -75,7 +75,7 @@ pub(crate) enum Command {
     Channel(PlumbingArgs),
 
     /// Run a peer, as `peer node` does.
-    #[command(disable_help_flag = true)]
+    #[command(disable_help_flag = true, alias = "peer")]
     Node(PlumbingArgs),
 
     /// Work on snapshots of a ledger, as `peer snapshot` does.

@@ -30,7 +30,11 @@ use printer::Printer;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os();
-    if plumbing::is_meant(words.next().as_ref()) {
+    let called = words.next();
+    let mut words = words.peekable();
+    // A peer runs its buildpacks by calling itself, whatever its name.
+    let itself = words.peek().is_some_and(|word| word == "buildpack" || word == "sample");
+    if plumbing::is_meant(called.as_ref()) && !itself {
         return plumbing::main_as_peer(words, &Printer::new(Color::Auto));
     }
     let arguments = Arguments::parse();

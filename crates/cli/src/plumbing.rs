@@ -1,4 +1,4 @@
-//! Fabric's `peer` command as a client of a network: same flags, environment, texts and exit codes.
+//! Fabric's `peer` command, a client of a network and a node: same flags, environment, texts and exit codes.
 //!
 //! It is reached as `windlass lifecycle chaincode …`, `windlass channel …` and so on, and when the program runs under
 //! the name `peer`.
@@ -8,6 +8,7 @@
 //! - [`connect`], [`profile`]: which peers and orderers, and how to reach them
 //! - [`submit`]: endorsing at several peers, ordering, waiting for the commit
 //! - [`lifecycle`], [`chaincode`], [`channel`], [`version`]: the commands
+//! - [`node`]: a peer as a process of its own
 //! - [`log`]: log lines
 //! - [`failure`], [`golang`], [`json`]: how errors, messages and results are written
 // Fabric: endorsement-and-gateway §11
@@ -20,6 +21,7 @@ pub(crate) mod golang;
 mod json;
 mod lifecycle;
 mod log;
+pub(crate) mod node;
 mod profile;
 mod session;
 pub(crate) mod settings;
@@ -85,13 +87,16 @@ fn perform(task: Task, invocation: Invocation, printer: &Printer) -> Result<(), 
         return version::print(&invocation, printer);
     }
     // Packaging needs no identity, and no network.
-    let needs_identity = !matches!(task, Task::Package | Task::CalculatePackageId);
+    // So does work on a peer's own files.
+    let needs_identity = !matches!(task, Task::Package | Task::CalculatePackageId | Task::NodeOffline(_));
     let session = Session::start(invocation, needs_identity, printer)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::failed(format!("cannot start the executor: {error}")))?;
-    runtime.block_on(async {
+    let mut runtime = match task {
+        Task::NodeStart => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime =
+        runtime.enable_all().build().map_err(|error| Failure::failed(format!("cannot start the executor: {error}")))?;
+    let outcome = runtime.block_on(async {
         match task {
             Task::Package => lifecycle::package::run(&session),
             Task::CalculatePackageId => lifecycle::package_id::run(&session),
@@ -112,8 +117,13 @@ fn perform(task: Task, invocation: Invocation, printer: &Printer) -> Result<(), 
             Task::ChannelList => channel::list(&session).await,
             Task::ChannelSign => channel::update::sign(&session),
             Task::ChannelUpdate => channel::update::run(&session).await,
+            Task::NodeStart => node::start::run(&session).await,
+            Task::NodeOffline(work) => node::offline::run(work, &session),
             // Understood before anything was started.
             Task::Version | Task::Refuse(_) => Ok(()),
         }
-    })
+    });
+    // Whatever still runs belongs to a command that has ended.
+    runtime.shutdown_background();
+    outcome
 }

@@ -13,8 +13,8 @@ mod walk;
 
 use std::{io, path::PathBuf};
 
-pub(crate) use files::create_folder;
 pub use files::{BlockFiles, StoredBlock, WalkFrom};
+pub(crate) use files::{create_folder, sync_folder};
 pub use log::BlockLog;
 pub use walk::StoredBlocks;
 

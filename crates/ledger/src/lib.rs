@@ -9,6 +9,7 @@
 //! - `mvcc`: which transactions of a block still hold; `commit_hash`: what peers compare after a block
 //! - [`simulate`](Simulator): endorsement's view of state, recording what it reads and writes
 //! - [`query`](Query): committed state without recording; [`history`](HistoryIterator): how a key came to be
+//! - [`offline`]: going back to an earlier block, while nobody has the ledger open
 //! - `private`: private writes between endorsement and commit
 //! - [`rwset`]: read-write sets, taken apart and put together
 //! - [`blocks`]: the block files, also an orderer's log
@@ -26,6 +27,7 @@ mod history;
 mod keys;
 mod ledger;
 mod mvcc;
+pub mod offline;
 mod private;
 mod query;
 mod rebuild;

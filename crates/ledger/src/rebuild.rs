@@ -10,7 +10,7 @@ use std::{
 use crate::{
     LedgerError, LedgerOptions, StoreKind,
     blocks::{BlockFiles, Location, WalkFrom, create_folder},
-    commit, keys,
+    commit, keys, offline,
     savepoint::Savepoint,
     store::{Batch, Row, Store, StoreError, fjall::FjallStore, memory::MemoryStore},
 };
@@ -27,15 +27,34 @@ pub(crate) struct Parts {
     pub(crate) tip: Savepoint,
 }
 
+/// Where the block files are.
+pub(crate) fn blocks(dir: &Path) -> PathBuf {
+    dir.join(BLOCKS)
+}
+
 /// Whether the folder holds block files.
 pub(crate) fn exists(dir: &Path) -> bool {
-    dir.join(BLOCKS).is_dir()
+    blocks(dir).is_dir()
+}
+
+/// The store as it is, if there is one that can be opened; one that cannot is made again with the ledger.
+pub(crate) fn open_existing(dir: &Path, options: &LedgerOptions) -> Result<Option<Arc<dyn Store>>, LedgerError> {
+    let state = dir.join(STATE);
+    if !state.is_dir() {
+        return Ok(None);
+    }
+    match open_store(&state, options) {
+        Ok(store) => Ok(Some(store)),
+        Err(error) if error.is_damage() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Opens the parts in `dir`, creating what is missing, and brings state to the last block.
 pub(crate) fn open(dir: &Path, options: &LedgerOptions) -> Result<Parts, LedgerError> {
     let state = dir.join(STATE);
     create_folder(dir)?;
+    offline::finish(dir, options)?;
     let opened = open_store(&state, options);
     let (mut store, mut savepoint) = match opened {
         Ok(store) => {
@@ -54,9 +73,9 @@ pub(crate) fn open(dir: &Path, options: &LedgerOptions) -> Result<Parts, LedgerE
         savepoint = None;
     }
     let known = savepoint.as_ref().map(|savepoint| (savepoint.height - 1, savepoint.location()));
-    let (blocks, found) = BlockFiles::open_walking(&dir.join(BLOCKS), WalkFrom { known }, |_, _| {})?;
+    let (files, found) = BlockFiles::open_walking(&blocks(dir), WalkFrom { known }, |_, _| {})?;
     let from = match savepoint {
-        Some(savepoint) if found && is_tip(&blocks, &savepoint)? => Some(savepoint),
+        Some(savepoint) if found && is_tip(&files, &savepoint)? => Some(savepoint),
         savepoint => {
             // A store that was never written needs no replacing.
             if savepoint.is_some() || !is_fresh(&*store)? {
@@ -71,8 +90,8 @@ pub(crate) fn open(dir: &Path, options: &LedgerOptions) -> Result<Parts, LedgerE
             None
         }
     };
-    let tip = catch_up(&store, &blocks, from, options)?;
-    Ok(Parts { store, blocks, tip })
+    let tip = catch_up(&store, &files, from, options)?;
+    Ok(Parts { store, blocks: files, tip })
 }
 
 /// Whether the block that the savepoint speaks of is in the files, the very same.

@@ -4,7 +4,7 @@ mod commit;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use parking_lot::RwLock;
@@ -17,13 +17,20 @@ use windlass_chaincode::{
 };
 use windlass_identity::channel::{ChannelConfig, ChannelConfigError};
 use windlass_ledger::{Ledger, LedgerError, LedgerOptions};
-use windlass_orderer::Orderer;
 use windlass_proto::{
     common::Block,
     protos::{SignedProposal, TxValidationCode},
 };
 
-use crate::{acl::Acl, events::Events, operations::HealthCheck, simulation::LedgerSimulation, telemetry::Metrics};
+use crate::{
+    acl::Acl,
+    events::Events,
+    ledgers::{Ledgers, LedgersError},
+    operations::HealthCheck,
+    ordering::Ordering,
+    simulation::LedgerSimulation,
+    telemetry::Metrics,
+};
 
 /// One joined channel.
 #[derive(Debug)]
@@ -127,13 +134,8 @@ pub enum JoinError {
     #[error("cannot follow the channel: {0}")]
     Ordering(String),
     /// The ledgers' folder cannot be read.
-    #[error("cannot read {folder}: {source}")]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Ledgers(#[from] LedgersError),
     /// The definitions on the channel cannot be read.
     #[error("cannot read the chaincode definitions of the channel: {0}")]
     Definitions(String),
@@ -146,7 +148,7 @@ pub struct PeerChannels {
 }
 
 struct Shared {
-    folder: PathBuf,
+    ledgers: Ledgers,
     options: LedgerOptions,
     acl: Acl,
     joined: RwLock<BTreeMap<String, Arc<Channel>>>,
@@ -159,19 +161,16 @@ impl std::fmt::Debug for PeerChannels {
 }
 
 impl PeerChannels {
-    /// The channels whose ledgers lie in `folder`, one folder each. A channel whose joining was interrupted before
-    /// its first block was durable is left out: nobody was told of it, and it can be joined again. Nothing is
-    /// committed until [`Committing::follow`].
+    /// The channels of these ledgers, those that are paused left out. So is a channel whose joining was interrupted
+    /// before its first block was durable: nobody was told of it, and it can be joined again. Nothing is committed
+    /// until [`Committing::follow`].
     ///
     /// # Errors
     /// When a ledger cannot be opened.
-    pub fn open(folder: PathBuf, options: LedgerOptions, acl: Acl) -> Result<Self, JoinError> {
-        let unreadable = |source| JoinError::Folder { folder: folder.clone(), source };
-        std::fs::create_dir_all(&folder).map_err(unreadable)?;
+    pub fn open(ledgers: Ledgers, options: LedgerOptions, acl: Acl) -> Result<Self, JoinError> {
         let mut joined = BTreeMap::new();
-        for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
-            let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
-            let ledger = match Ledger::open(&folder.join(&name), &name, options.clone()) {
+        for name in ledgers.active()? {
+            let ledger = match Ledger::open(&ledgers.of(&name), &name, options.clone()) {
                 Err(LedgerError::NotFound(folder)) => {
                     tracing::warn!(folder = %folder.display(), "no ledger is in this folder, leaving it out");
                     continue;
@@ -180,7 +179,7 @@ impl PeerChannels {
             };
             joined.insert(name, Arc::new(Channel::new(ledger)?));
         }
-        Ok(Self { shared: Arc::new(Shared { folder, options, acl, joined: RwLock::new(joined) }) })
+        Ok(Self { shared: Arc::new(Shared { ledgers, options, acl, joined: RwLock::new(joined) }) })
     }
 
     /// The channel called `name`, if it is joined.
@@ -202,7 +201,7 @@ impl PeerChannels {
         let config = ChannelConfig::from_join_block(genesis)?;
         let name = config.channel_id().to_owned();
         let mut joined = self.shared.joined.write();
-        let ledger = Ledger::create(&self.shared.folder.join(&name), genesis, self.shared.options.clone())?;
+        let ledger = Ledger::create(&self.shared.ledgers.of(&name), genesis, self.shared.options.clone())?;
         let channel = Arc::new(Channel::new(ledger)?);
         joined.insert(name, channel.clone());
         Ok(channel)
@@ -253,7 +252,7 @@ pub struct Committing {
     /// The channels.
     pub channels: PeerChannels,
     /// Where blocks come from.
-    pub orderer: Orderer,
+    pub ordering: Ordering,
     /// Told when definitions change; asked for policies.
     pub lifecycle: Lifecycle,
     /// Told of every transaction.

@@ -20,8 +20,8 @@ use std::{
 
 pub use endpoint::{EndpointError, join as join_address, split as split_address};
 pub use sections::{
-    ChaincodeSection, ConcurrencyLimits, ExternalBuilder, GatewaySection, LedgerSection, MetricsProvider,
-    OperationsSection, PeerSection, RuntimeParameters, TlsFiles,
+    ChaincodeSection, ConcurrencyLimits, DeliverySection, ExternalBuilder, GatewaySection, LedgerSection,
+    MetricsProvider, OperationsSection, PeerSection, RuntimeParameters, TlsFiles,
 };
 
 pub use windlass::WindlassSection;

@@ -2,9 +2,11 @@
 //!
 //! - [`Membership`]: the seam behind which other peers are found
 //! - [`Neighbourhood`]: the peers of one process, which know each other without talking
+//! - [`AnchorPeers`]: those that channels name, for a peer in a process of its own
 //! - [`Status`]: what this peer says of itself
 //! - [`Network`]: all of them together, with connections; what the services use
 
+mod anchors;
 mod connections;
 mod neighbourhood;
 mod status;
@@ -18,7 +20,9 @@ use windlass_proto::{
     protos::{ProposalResponse, SignedProposal},
 };
 
+pub use anchors::AnchorPeers;
 pub use connections::Connections;
+pub(crate) use connections::is_loss;
 pub use neighbourhood::Neighbourhood;
 pub use status::Status;
 
@@ -106,6 +110,12 @@ impl Network {
         let others =
             others.filter(|peer| !self.is_own(&peer.member) && config.application_org(&peer.member.msp_id).is_some());
         std::iter::once(own).chain(others).collect()
+    }
+
+    /// Those of [`Network::on_channel`] that have introduced themselves: clients are told of peers in their own words.
+    pub fn introduced_on_channel(&self, config: &ChannelConfig) -> Vec<ChannelMember> {
+        let peers = self.on_channel(config).into_iter();
+        peers.filter(|peer| self.alive(&peer.member).is_some()).collect()
     }
 
     /// A peer's signed `AliveMessage`.

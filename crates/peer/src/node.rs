@@ -33,10 +33,12 @@ use crate::{
     channel::{Committing, JoinError, PeerChannels},
     config::{ConfigError, MetricsProvider, PeerConfig, TlsFiles, split_address},
     events::{Event, Events},
+    ledgers::{Ledgers, LedgersError},
     listen,
     logging::Logging,
-    network::{Connections, Membership, Network, Status},
+    network::{AnchorPeers, Connections, Membership, Network, Status},
     operations::{self, ChaincodeHealth, Operations, Version},
+    ordering::{Ordering, OrderingService},
     services::{Limit, deliver, discovery, endorser, gateway},
     system::{Cscc, Qscc},
     telemetry::Metrics,
@@ -74,10 +76,10 @@ pub struct Start {
     pub config: PeerConfig,
     /// The sockets.
     pub listeners: Listeners,
-    /// The ordering service.
-    pub orderer: Orderer,
-    /// Where other peers are found.
-    pub membership: Arc<dyn Membership>,
+    /// The ordering service of this process. Without one, each channel's configuration says who orders it.
+    pub orderer: Option<Orderer>,
+    /// Where other peers are found. Without anything, at the anchor peers that channels name.
+    pub membership: Option<Arc<dyn Membership>>,
     /// Builders to ask after the configured ones.
     pub builders: Vec<BuilderConfig>,
     /// The process's log levels, which operators change over HTTP.
@@ -118,6 +120,9 @@ pub enum StartError {
     /// The chaincode engine cannot be set up.
     #[error("cannot start the chaincode engine: {0}")]
     Engine(String),
+    /// The ledgers cannot be held, or read.
+    #[error(transparent)]
+    Ledgers(#[from] LedgersError),
     /// A channel cannot be opened.
     #[error(transparent)]
     Channel(#[from] JoinError),
@@ -142,6 +147,8 @@ impl Peer {
         let Start { config, listeners, orderer, membership, builders, logging } = start;
         config.check_node()?;
         let files = &config.peer.file_system_path;
+        // Before anything else is touched: another peer may be running on it.
+        let ledgers = Ledgers::open(&files.join("ledgersData"))?;
         let ended = children::clean_up(&files.join("run")).map_err(StartError::Children)?;
         if ended > 0 {
             tracing::warn!(ended, "ended chaincode that an earlier run had left");
@@ -149,10 +156,17 @@ impl Peer {
         let msp_id = config.peer.local_msp_id.clone();
         let (signer, local) = local_msp(&msp_id, &config.peer.msp_config_path)?;
         let acl = Acl::new(local, &msp_id);
+        let ordering = match orderer {
+            Some(orderer) => Ordering::Embedded(orderer),
+            None => {
+                let connections = connections(&config, config.peer.delivery.connection_timeout)?;
+                Ordering::Service(OrderingService::new(signer.clone(), connections))
+            }
+        };
         let events = Events::default();
         let metrics = Metrics::new(VERSION);
         let options = LedgerOptions { history: config.ledger.history_enabled, ..Default::default() };
-        let channels = PeerChannels::open(files.join("ledgersData"), options, acl.clone())?;
+        let channels = PeerChannels::open(ledgers, options, acl.clone())?;
         let shared: Arc<PeerChannels> = Arc::new(channels.clone());
 
         let packages = PackageStore::open(&files.join("lifecycle").join("chaincodes"))
@@ -168,7 +182,7 @@ impl Peer {
         let tasks = TaskTracker::new();
         let committing = Committing {
             channels: channels.clone(),
-            orderer: orderer.clone(),
+            ordering: ordering.clone(),
             lifecycle: lifecycle.clone(),
             events: events.clone(),
             metrics: metrics.clone(),
@@ -188,7 +202,15 @@ impl Peer {
         }
 
         let status = Status::new(signer.clone(), config.peer.address.clone(), channels.clone(), lifecycle.clone());
-        let network = Network::new(status.clone(), membership, connections(&config)?);
+        let peers = connections(&config, config.peer.gateway.dial_timeout)?;
+        let membership = membership.unwrap_or_else(|| {
+            let own = config.peer.address.clone();
+            let anchors = AnchorPeers::new(signer.clone(), own, channels.clone(), lifecycle.clone(), peers.clone());
+            let (watching, stop) = (anchors.clone(), shutdown.clone());
+            tasks.spawn(async move { stop.run_until_cancelled_owned(watching.watch()).await });
+            Arc::new(anchors)
+        });
+        let network = Network::new(status.clone(), membership, peers);
         let endorser = endorser::Endorser::new(endorser::Parts {
             signer,
             channels: channels.clone(),
@@ -211,7 +233,7 @@ impl Peer {
             endorser: endorser.clone(),
             channels: channels.clone(),
             lifecycle: lifecycle.clone(),
-            orderer,
+            ordering,
             acl: acl.clone(),
             events: events.clone(),
             network,
@@ -417,14 +439,14 @@ fn operations_tls(files: &TlsFiles) -> Result<Option<ServerTls>, StartError> {
     Ok(Some(ServerTls { clients: operations::client_authentication(files.client_auth_required, roots), ..tls }))
 }
 
-/// Connections to other peers, under this peer's own certificate.
-fn connections(config: &PeerConfig) -> Result<Connections, StartError> {
-    let timeout = config.peer.gateway.dial_timeout;
+/// Connections to other nodes, under this peer's own certificate.
+fn connections(config: &PeerConfig, timeout: Duration) -> Result<Connections, StartError> {
     let files = &config.peer.tls;
     if !files.enabled {
         return Ok(Connections::plain(timeout));
     }
-    let identity = match (&files.certificate, &files.key) {
+    let certificate = files.client_certificate.as_ref().or(files.certificate.as_ref());
+    let identity = match (certificate, files.client_key.as_ref().or(files.key.as_ref())) {
         (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
         _ => None,
     };

@@ -23,7 +23,7 @@ use windlass_proto::{
     txid::transaction_id,
 };
 
-use crate::{acl::Acl, channel::PeerChannels};
+use crate::{acl::Acl, channel::PeerChannels, ledgers::Ledgers};
 
 /// The channel's name.
 pub(crate) const CHANNEL: &str = "ch";
@@ -87,6 +87,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with_orderers(&["127.0.0.1:7050".to_owned()])
+    }
+
+    /// With orderers at these addresses.
+    pub(crate) fn with_orderers(endpoints: &[String]) -> Self {
         let (org1, org2) = (Organization::new("Org1MSP"), Organization::new("Org2MSP"));
         let ordering = Organization::new("OrdererMSP");
         let peer_org = |group: &str, org: &Organization| PeerOrgSpec {
@@ -99,7 +104,7 @@ impl World {
             group: "OrdererOrg".into(),
             msp_id: ordering.msp_id.into(),
             msp: ordering.msp(),
-            endpoints: vec!["127.0.0.1:7050".into()],
+            endpoints: endpoints.to_vec(),
         };
         let consenter = Consenter { host: "127.0.0.1".into(), port: 7050, ..Default::default() };
         // The groups are not called like the MSPs, so that nobody takes one for the other.
@@ -159,7 +164,8 @@ impl World {
         let blocks = blocks.collect();
         drop(ledger);
         let acl = Acl::new(Arc::new(self.local_msp()), "Org1MSP");
-        let channels = PeerChannels::open(folder.path().to_owned(), options, acl.clone()).expect("channels");
+        let channels = PeerChannels::open(Ledgers::open(folder.path()).expect("ledgers"), options, acl.clone());
+        let channels = channels.expect("channels");
         Joined { channels, acl, blocks, _folder: folder }
     }
 }

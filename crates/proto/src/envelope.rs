@@ -8,6 +8,7 @@ use prost::{DecodeError, Message};
 use crate::{
     common::{ChannelHeader, Envelope, Header, HeaderType, Payload, SignatureHeader},
     hash::{Digest, sha256_of},
+    orderer::SeekInfo,
     protos::{
         ChaincodeAction, ChaincodeActionPayload, ChaincodeEndorsedAction, ChaincodeHeaderExtension, ChaincodeId,
         ChaincodeInput, ChaincodeInvocationSpec, ChaincodeProposalPayload, ChaincodeSpec, Endorsement, Proposal,
@@ -145,6 +146,32 @@ pub fn build_proposal(call: &Call, creator: &Bytes, nonce: &[u8], now: prost_typ
         ..Default::default()
     };
     (proposal.encode_to_vec().into(), tx_id)
+}
+
+/// Builds the payload of a request for blocks by `creator` (a serialized identity); signing it is up to them. The
+/// nonce must be random. `tls_hash` is the hash of the certificate that the request's connection shows; empty if it
+/// shows none.
+pub fn build_seek(
+    channel: &str,
+    info: &SeekInfo,
+    creator: &Bytes,
+    nonce: &[u8],
+    now: prost_types::Timestamp,
+    tls_hash: Bytes,
+) -> Bytes {
+    let channel_header = ChannelHeader {
+        r#type: HeaderType::DeliverSeekInfo as i32,
+        timestamp: Some(now),
+        channel_id: channel.to_owned(),
+        tls_cert_hash: tls_hash,
+        ..Default::default()
+    };
+    let signature_header = SignatureHeader { creator: creator.clone(), nonce: Bytes::copy_from_slice(nonce) };
+    let header = Header {
+        channel_header: channel_header.encode_to_vec().into(),
+        signature_header: signature_header.encode_to_vec().into(),
+    };
+    Payload { header: Some(header), data: info.encode_to_vec().into() }.encode_to_vec().into()
 }
 
 /// Assembles the payload of a transaction envelope; signing it is up to the proposal's creator.

@@ -2,12 +2,12 @@
 
 use std::time::SystemTime;
 
-use prost::Message;
 use tonic::{Status, Streaming};
 use windlass_identity::sign::SigningIdentity;
 use windlass_proto::{
     Bytes,
-    common::{self, Block, ChannelHeader, Envelope, Header, HeaderType, Payload, SignatureHeader},
+    common::{self, Block, Envelope},
+    envelope::build_seek,
     orderer::{
         SeekInfo, SeekNewest, SeekOldest, SeekPosition, SeekSpecified, seek_info::SeekErrorResponse, seek_position,
     },
@@ -87,16 +87,6 @@ impl Seek {
 
     /// The signed request.
     pub(super) fn envelope(&self, identity: &SigningIdentity) -> Envelope {
-        let nonce: [u8; 24] = rand::random();
-        let channel_header = ChannelHeader {
-            r#type: HeaderType::DeliverSeekInfo as i32,
-            timestamp: Some(SystemTime::now().into()),
-            channel_id: self.channel.clone(),
-            tls_cert_hash: self.tls_hash.clone(),
-            ..Default::default()
-        };
-        let signature_header =
-            SignatureHeader { creator: identity.serialized().clone(), nonce: Bytes::copy_from_slice(&nonce) };
         let error_response = if self.best_effort { SeekErrorResponse::BestEffort } else { SeekErrorResponse::Strict };
         let info = SeekInfo {
             start: Some(self.start.into()),
@@ -104,12 +94,9 @@ impl Seek {
             error_response: error_response as i32,
             ..Default::default()
         };
-        let header = Header {
-            channel_header: channel_header.encode_to_vec().into(),
-            signature_header: signature_header.encode_to_vec().into(),
-        };
-        let payload = Payload { header: Some(header), data: info.encode_to_vec().into() };
-        let payload = Bytes::from(payload.encode_to_vec());
+        let (creator, nonce) = (identity.serialized(), rand::random::<[u8; 24]>());
+        let now = SystemTime::now().into();
+        let payload = build_seek(&self.channel, &info, creator, &nonce, now, self.tls_hash.clone());
         let signature = identity.sign(&payload).into();
         Envelope { payload, signature }
     }

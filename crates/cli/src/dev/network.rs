@@ -81,8 +81,8 @@ impl Network {
                     chaincode: ports.chaincode,
                     operations: Some(ports.operations),
                 },
-                orderer: orderer.clone(),
-                membership: Arc::new(neighbourhood.clone()),
+                orderer: Some(orderer.clone()),
+                membership: Some(Arc::new(neighbourhood.clone())),
                 builders: buildpacks::builders(&executable),
                 logging: logging.clone(),
             };

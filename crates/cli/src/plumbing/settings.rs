@@ -19,6 +19,7 @@ const OFFICIAL: &str = "/etc/hyperledger/fabric";
 /// What is configured.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    path: PathBuf,
     file: Value,
     /// Relative paths are relative to the configuration file.
     folder: PathBuf,
@@ -36,7 +37,7 @@ impl Settings {
     pub(crate) fn load_if_any(environment: BTreeMap<String, String>) -> Result<Self, String> {
         match find(environment.get("FABRIC_CFG_PATH").map(String::as_str)) {
             Ok(file) => Self::read(&file, environment),
-            Err(_) => Ok(Self { file: Value::Null, folder: PathBuf::new(), environment }),
+            Err(_) => Ok(Self { path: PathBuf::new(), file: Value::Null, folder: PathBuf::new(), environment }),
         }
     }
 
@@ -54,7 +55,7 @@ impl Settings {
             })?
         };
         let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { file: parsed, folder, environment })
+        Ok(Self { path: file.to_owned(), file: parsed, folder, environment })
     }
 
     /// A value as text: the variable's if there is one, else the file's. An empty variable counts.
@@ -89,6 +90,16 @@ impl Settings {
             text if text.is_empty() => PathBuf::new(),
             text => self.folder.join(text),
         }
+    }
+
+    /// The configuration file.
+    pub(crate) fn file(&self) -> &Path {
+        &self.path
+    }
+
+    /// The environment that is laid over it.
+    pub(crate) fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
     }
 
     /// The configuration file's folder.

@@ -51,8 +51,6 @@ fn a_wrong_command_line_is_shown_the_usage() {
 fn what_is_not_available_is_refused_by_name() {
     let place = Place::new();
     for words in [
-        "node start",
-        "node reset",
         "snapshot listpending -c ch",
         "channel joinbysnapshot --snapshotpath x",
         "chaincode signpackage a b",
@@ -71,7 +69,7 @@ fn what_is_not_available_is_refused_by_name() {
 #[test]
 fn windlass_has_the_same_commands_under_its_own_name() {
     let place = Place::new();
-    for words in ["channel list --help", "lifecycle chaincode install --help", "chaincode query", "node start"] {
+    for words in ["channel list --help", "lifecycle chaincode install --help", "chaincode query", "node pause"] {
         let (peer, windlass) = (place.peer(words), place.windlass(words));
         let renamed = |text: &str| {
             text.replace("peer channel", "windlass channel")

@@ -140,6 +140,19 @@ impl BlockFiles {
         self.body(&file, location, &header)
     }
 
+    /// Removes the block at `first` and all that follow, which nobody else must be reading. A crash may leave some of
+    /// them, never a gap.
+    pub(crate) fn cut_at(self, first: Location) -> Result<(), BlockError> {
+        for number in (first.file + 1..self.count()).rev() {
+            let path = self.path(number);
+            fs::remove_file(&path).map_err(|source| at(&path, source))?;
+            sync_folder(&self.inner.folder)?;
+        }
+        let file = self.file(first.file).ok_or_else(|| self.damaged(first, "there is no such file"))?;
+        let cut = file.set_len(first.offset).and_then(|()| file.sync_all());
+        cut.map_err(|source| at(&self.path(first.file), source))
+    }
+
     /// The blocks from the one at `from` on, up to the last one at the time of the call.
     pub fn iterate(&self, from: Location) -> StoredBlocks {
         StoredBlocks::new(self.clone(), from, self.inner.tail.lock().next)
@@ -267,7 +280,7 @@ fn lock(folder: &Path) -> Result<File, BlockError> {
     }
 }
 
-fn sync_folder(folder: &Path) -> Result<(), BlockError> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), BlockError> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| at(folder, source))
 }

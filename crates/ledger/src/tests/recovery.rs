@@ -9,7 +9,7 @@ use bytes::Bytes;
 use windlass_proto::{common::Block, protos::TxValidationCode::*};
 
 use crate::{
-    Ledger, LedgerError,
+    Ledger, LedgerError, offline,
     testing::{self, CHANNEL, Chain, config, value},
 };
 
@@ -222,4 +222,63 @@ fn damage_to_older_blocks_is_told_and_not_repaired() {
     let error = Ledger::open(folder.path(), CHANNEL, options).expect_err("damage");
     assert!(error.to_string().ends_with("000000.blocks is damaged at byte 0: the block's checksum does not match"));
     assert_eq!(fs::read(&file).expect("the file"), bytes);
+}
+
+#[test]
+fn going_back_gives_what_was_there_and_the_blocks_can_come_again() {
+    let [options, _] = testing::options();
+    for target in 0..4 {
+        let mut chain = Chain::with(options.clone());
+        (1..=target).for_each(|number| commit_one(&chain, number));
+        let earlier = picture(&chain.ledger);
+        (target + 1..=4).for_each(|number| commit_one(&chain, number));
+        let latest = picture(&chain.ledger);
+        assert!(offline::last_block(chain.folder.path()).expect_err("it is open").is_in_use());
+        chain = chain.reopen(|folder| {
+            assert_eq!(offline::last_block(folder).expect("a block"), 4);
+            offline::roll_back(folder, target, &options).expect("rolled back");
+            assert_eq!(offline::last_block(folder).expect("a block"), target);
+        });
+        assert_eq!(picture(&chain.ledger), earlier, "back to {target}");
+        // The same blocks from the ordering service: their private data was kept.
+        for block in &latest.blocks[target as usize + 1..] {
+            let codes = block.metadata.as_ref().expect("metadata").metadata[2].iter();
+            let codes = codes.map(|code| i32::from(*code).try_into().expect("a code")).collect();
+            chain.ledger.commit(block.clone(), codes).expect("committed again");
+        }
+        assert_eq!(picture(&chain.ledger), latest, "forth from {target}");
+    }
+}
+
+#[test]
+fn going_back_is_finished_by_the_next_opening_wherever_a_crash_interrupts_it() {
+    let [options, _] = testing::options();
+    let chain = Chain::with(options.clone());
+    commit_one(&chain, 1);
+    let earlier = picture(&chain.ledger);
+    (2..=4).for_each(|number| commit_one(&chain, number));
+    // Written down, and nothing else.
+    let chain = chain.reopen(|folder| fs::write(folder.join("rollback"), "1").expect("written"));
+    assert_eq!(picture(&chain.ledger), earlier);
+    assert!(!chain.folder.path().join("rollback").exists());
+    // Cut, and not ticked off.
+    let chain = chain.reopen(|folder| fs::write(folder.join("rollback"), "1").expect("written"));
+    assert_eq!(picture(&chain.ledger), earlier);
+    // Not even written down whole.
+    let chain = chain.reopen(|folder| fs::write(folder.join("rollback.new"), "").expect("written"));
+    assert_eq!(picture(&chain.ledger), earlier);
+}
+
+#[test]
+fn state_that_was_dropped_is_made_again() {
+    let [options, _] = testing::options();
+    let chain = Chain::with(options.clone());
+    (1..=4).for_each(|number| commit_one(&chain, number));
+    let expected = picture(&chain.ledger);
+    let waiting = chain.endorse("later", |simulator| simulator.put_private("cc", "coll", "k", value("late")));
+    let chain = chain.reopen(|folder| offline::drop_state(folder, &options).expect("dropped"));
+    assert_eq!(picture(&chain.ledger), expected);
+    assert_eq!(chain.commit(vec![waiting]).codes, [Valid]);
+    let query = chain.ledger.query().expect("a query");
+    assert_eq!(query.get_private("cc", "coll", "k").expect("a read"), Some(value("late")));
 }

@@ -3,12 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
+use prost::Message;
 use windlass_identity::{channel::ChannelConfig, policy::SignedData};
 use windlass_proto::{
     Bytes,
-    common::{Block, BlockMetadataIndex, Envelope, HeaderType, Metadata, SignatureHeader},
+    common::{
+        Block, BlockMetadataIndex, Envelope, HeaderType, IdentifierHeader, Metadata, MetadataSignature, SignatureHeader,
+    },
     envelope::{decode, unpack_envelope, unpack_response_payload, unpack_transaction},
     hash::{block_data_hash, block_header_der},
+    msp::SerializedIdentity,
     protos::TxValidationCode,
     rwset::TxReadWriteSet,
 };
@@ -32,9 +36,9 @@ const METADATA_SLOTS: usize = 5;
 pub(super) async fn run(committing: &Committing, channel: Arc<Channel>) {
     let mut delay = RETRY;
     loop {
-        let from = channel.ledger().height();
-        let mut blocks = match committing.orderer.blocks(channel.id(), from) {
-            Ok(blocks) => Box::pin(blocks),
+        let (config, from) = (channel.config(), channel.ledger().height());
+        let mut blocks = match committing.ordering.blocks(&config, from).await {
+            Ok(blocks) => blocks,
             Err(error) => {
                 tracing::warn!(channel = channel.id(), %error, "the ordering service does not deliver");
                 wait(&mut delay).await;
@@ -49,14 +53,25 @@ pub(super) async fn run(committing: &Committing, channel: Arc<Channel>) {
                     break;
                 }
             };
-            let (committing, channel) = (committing.clone(), channel.clone());
+            let (committing, committed) = (committing.clone(), channel.clone());
             let number = block.header.as_ref().map_or(0, |header| header.number);
             let id = channel.id().to_owned();
             // Verifying signatures and writing to disk would hold up the executor.
-            let outcome = tokio::task::spawn_blocking(move || commit(&committing, &channel, &block)).await;
+            let outcome = tokio::task::spawn_blocking(move || commit(&committing, &committed, &block)).await;
             match outcome {
-                Ok(Ok(())) => delay = RETRY,
-                Ok(Err(error)) => {
+                Ok(Ok(())) => {
+                    delay = RETRY;
+                    // Whoever orders by now is asked from here on.
+                    if channel.config().orderer_endpoints() != config.orderer_endpoints() {
+                        break;
+                    }
+                }
+                // Another orderer may have the right one.
+                Ok(Err(CommitError::Refused(error))) => {
+                    tracing::error!(channel = id, block = number, %error, "the ordering service sent a block that is refused");
+                    break;
+                }
+                Ok(Err(CommitError::Failed(error))) => {
                     tracing::error!(channel = id, block = number, %error, "the channel stops: a block cannot be committed");
                     return;
                 }
@@ -75,12 +90,27 @@ async fn wait(delay: &mut Duration) {
     *delay = delay.mul_f64(RETRY_GROWTH).min(RETRY_MOST);
 }
 
-fn commit(committing: &Committing, channel: &Channel, block: &Block) -> anyhow::Result<()> {
-    let started = std::time::Instant::now();
+/// Why a block is not committed.
+#[derive(Debug, thiserror::Error)]
+enum CommitError {
+    /// It is not the next block of the channel: whoever sent it is at fault.
+    #[error("{0}")]
+    Refused(anyhow::Error),
+    /// It is, and it cannot be judged or stored.
+    #[error(transparent)]
+    Failed(#[from] anyhow::Error),
+}
+
+fn commit(committing: &Committing, channel: &Channel, block: &Block) -> Result<(), CommitError> {
     let config = channel.config();
-    verify(channel, &config, block)?;
+    verify(channel, &config, block).map_err(CommitError::Refused)?;
+    Ok(apply(committing, channel, &config, block)?)
+}
+
+fn apply(committing: &Committing, channel: &Channel, config: &ChannelConfig, block: &Block) -> anyhow::Result<()> {
+    let started = std::time::Instant::now();
     check_block_form(block)?;
-    let codes = validate_block(&Context::new(channel, &config, &committing.lifecycle), block)?;
+    let codes = validate_block(&Context::new(channel, config, &committing.lifecycle), block)?;
     let committed = channel.ledger().commit(block.clone(), codes)?;
 
     let effects = Effects::of(&committed.block, &committed.codes);
@@ -132,15 +162,30 @@ pub(super) fn verify(channel: &Channel, config: &ChannelConfig, block: &Block) -
     let der = block_header_der(&header);
     let mut signatures = Vec::with_capacity(metadata.signatures.len());
     for signature in &metadata.signatures {
-        let signer: SignatureHeader = decode("SignatureHeader", &signature.signature_header)?;
-        let data: Bytes = [metadata.value.as_ref(), signature.signature_header.as_ref(), &der].concat().into();
-        signatures.push(SignedData { data, identity: signer.creator, signature: signature.signature.clone() });
+        let Some((identity, signed)) = signer(config, signature)? else { continue };
+        let data: Bytes = [metadata.value.as_ref(), signed.as_ref(), &der].concat().into();
+        signatures.push(SignedData { data, identity, signature: signature.signature.clone() });
     }
     config
         .policies()
         .evaluate("/Channel/Orderer/BlockValidation", config.msps(), &signatures)
         .map_err(|error| anyhow::anyhow!("block {height} is not signed by the ordering service: {error}"))?;
     Ok(())
+}
+
+/// Who made a signature of a block, and the header that it covers. Orderers of a BFT channel go by their numbers in its
+/// configuration; one that is not there counts for nothing.
+// Fabric: ledger §11
+fn signer<'a>(config: &ChannelConfig, signature: &'a MetadataSignature) -> anyhow::Result<Option<(Bytes, &'a Bytes)>> {
+    if !signature.signature_header.is_empty() || signature.identifier_header.is_empty() {
+        let header: SignatureHeader = decode("SignatureHeader", &signature.signature_header)?;
+        return Ok(Some((header.creator, &signature.signature_header)));
+    }
+    let header: IdentifierHeader = decode("IdentifierHeader", &signature.identifier_header)?;
+    let consenter = config.consenters().consenter_mapping.iter().find(|consenter| consenter.id == header.identifier);
+    let Some(consenter) = consenter.filter(|_| config.consensus_type() == Some("BFT")) else { return Ok(None) };
+    let identity = SerializedIdentity { mspid: consenter.msp_id.clone(), id_bytes: consenter.identity.clone() };
+    Ok(Some((identity.encode_to_vec().into(), &signature.identifier_header)))
 }
 
 /// What a committed block changes beyond the ledger.

@@ -1,9 +1,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use prost::Message;
 use windlass_proto::{
-    common::{BlockMetadataIndex, Metadata, MetadataSignature, SignatureHeader},
+    common::{
+        BlockMetadataIndex, Capabilities, ConfigValue, Consenter, IdentifierHeader, Metadata, MetadataSignature,
+        Orderers, SignatureHeader,
+    },
     hash::block_header_der,
+    orderer::ConsensusType,
 };
 
 use super::*;
@@ -20,7 +25,10 @@ fn leaves_out_a_channel_whose_joining_was_interrupted_and_joins_it_again() {
     // What is there before the first block is durable.
     std::fs::create_dir_all(folder.path().join(CHANNEL).join("blocks")).expect("a folder");
     let acl = Acl::new(Arc::new(world.local_msp()), "Org1MSP");
-    let open = || PeerChannels::open(folder.path().to_owned(), options(), acl.clone()).expect("channels");
+    let open = || {
+        let ledgers = Ledgers::open(folder.path()).expect("ledgers");
+        PeerChannels::open(ledgers, options(), acl.clone()).expect("channels")
+    };
     let channels = open();
     assert!(channels.names().is_empty());
     channels.create(&world.genesis).expect("joined");
@@ -59,13 +67,13 @@ fn takes_only_the_next_block_signed_by_the_ordering_service() {
     let verify = |block: &Block| commit::verify(&channel, &config, block).map_err(|error| error.to_string());
     let signed = |signer: &windlass_identity::SigningIdentity, mut block: Block| {
         let header = SignatureHeader { creator: signer.serialized().clone(), nonce: "n".into() };
-        let signature_header: Bytes = prost::Message::encode_to_vec(&header).into();
+        let signature_header: Bytes = header.encode_to_vec().into();
         let der = block_header_der(block.header.as_ref().expect("a header"));
         let signature = signer.sign(&[signature_header.as_ref(), &der].concat()).into();
         let signature = MetadataSignature { signature_header, signature, ..Default::default() };
         let slot = Metadata { value: Bytes::new(), signatures: vec![signature] };
         block.metadata.as_mut().expect("metadata").metadata[BlockMetadataIndex::Signatures as usize] =
-            prost::Message::encode_to_vec(&slot).into();
+            slot.encode_to_vec().into();
         block
     };
     let next = block_of(joined.blocks.last(), vec![world.draft().build()]);
@@ -83,4 +91,50 @@ fn takes_only_the_next_block_signed_by_the_ordering_service() {
     let mut other = good.clone();
     other.data.as_mut().expect("data").data.push("more".into());
     assert_eq!(verify(&other), Err("the data of block 2 does not have the hash in its header".to_owned()));
+}
+
+// Fabric: ledger §11
+#[test]
+fn orderers_of_a_bft_channel_go_by_their_numbers() {
+    let world = World::new();
+    let joined = world.joined(vec![(world.draft().build(), TxValidationCode::Valid)]);
+    let channel = joined.channels.get(CHANNEL).expect("the channel");
+    let config = bft(&world);
+    let next = block_of(joined.blocks.last(), vec![world.draft().build()]);
+    let verify = |identifier: u32, signer: &windlass_identity::SigningIdentity| {
+        let identifier_header: Bytes = IdentifierHeader { identifier, nonce: "n".into() }.encode_to_vec().into();
+        let der = block_header_der(next.header.as_ref().expect("a header"));
+        let value = Bytes::from_static(b"value");
+        let signature = signer.sign(&[&value, identifier_header.as_ref(), &der].concat()).into();
+        let signature = MetadataSignature { identifier_header, signature, ..Default::default() };
+        let mut block = next.clone();
+        block.metadata.as_mut().expect("metadata").metadata[BlockMetadataIndex::Signatures as usize] =
+            Metadata { value, signatures: vec![signature] }.encode_to_vec().into();
+        commit::verify(&channel, &config, &block).map_err(|error| error.to_string())
+    };
+    assert_eq!(verify(1, &world.orderer), Ok(()));
+    assert!(verify(2, &world.orderer).is_err(), "nobody has this number");
+    assert!(verify(1, &world.orderer_admin).is_err(), "another's number");
+}
+
+/// The channel with one orderer that goes by number 1.
+fn bft(world: &World) -> ChannelConfig {
+    let mut config = world.config.config().clone();
+    let group = config.channel_group.as_mut().expect("a group");
+    let value = |message: Vec<u8>| ConfigValue { value: message.into(), ..Default::default() };
+    let capabilities = Capabilities { capabilities: [("V3_0".to_owned(), Default::default())].into() };
+    group.values.insert("Capabilities".to_owned(), value(capabilities.encode_to_vec()));
+    group.values.remove("OrdererAddresses");
+    let orderer = group.groups.get_mut("Orderer").expect("a group");
+    let consensus = ConsensusType { r#type: "BFT".to_owned(), ..Default::default() };
+    orderer.values.insert("ConsensusType".to_owned(), value(consensus.encode_to_vec()));
+    let consenter = Consenter {
+        id: 1,
+        msp_id: "OrdererMSP".to_owned(),
+        identity: Bytes::copy_from_slice(world.orderer.certificate_pem().as_bytes()),
+        ..Default::default()
+    };
+    let orderers = Orderers { consenter_mapping: vec![consenter] };
+    orderer.values.insert("Orderers".to_owned(), value(orderers.encode_to_vec()));
+    ChannelConfig::from_config(CHANNEL, &config).expect("a configuration")
 }

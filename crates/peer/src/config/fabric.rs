@@ -3,11 +3,16 @@
 /// Sections and keys, lower case, that Fabric knows and Windlass does not use. One warning names each
 /// section that was met, so that nobody believes such a setting to be in force.
 // Fabric: sampleconfig/core.yaml
-const WITHOUT_EFFECT: [&str; 25] = [
+const WITHOUT_EFFECT: [&str; 30] = [
     "peer.addressautodetect",
     "peer.bccsp",
     "peer.client",
-    "peer.deliveryclient",
+    "peer.deliveryclient.addressoverrides",
+    "peer.deliveryclient.blockcensorshiptimeoutkey",
+    "peer.deliveryclient.minimalreconnectinterval",
+    "peer.deliveryclient.policy",
+    "peer.deliveryclient.reconnectbackoffthreshold",
+    "peer.deliveryclient.reconnecttotaltimethreshold",
     "peer.discovery",
     "peer.gossip",
     "peer.handlers",

@@ -41,6 +41,8 @@ pub struct PeerSection {
     pub authentication_window: Duration,
     /// The Gateway service.
     pub gateway: GatewaySection,
+    /// Pulling blocks from orderers.
+    pub delivery: DeliverySection,
     /// How many requests may be in progress.
     pub limits: ConcurrencyLimits,
     /// The longest message accepted, in bytes.
@@ -81,6 +83,13 @@ pub struct GatewaySection {
     pub broadcast_timeout: Duration,
     /// How long a dial may take.
     pub dial_timeout: Duration,
+}
+
+/// `peer.deliveryclient.*`, as far as it has effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliverySection {
+    /// How long connecting to an orderer may take.
+    pub connection_timeout: Duration,
 }
 
 /// `peer.limits.concurrency.*`. Zero is no limit.
@@ -196,6 +205,7 @@ impl PeerSection {
                 broadcast_timeout: reader.duration("peer.gateway.broadcastTimeout", "30s"),
                 dial_timeout: reader.duration("peer.gateway.dialTimeout", "2m"),
             },
+            delivery: DeliverySection { connection_timeout: reader.duration("peer.deliveryclient.connTimeout", "3s") },
             limits: ConcurrencyLimits {
                 endorser_service: reader.number("peer.limits.concurrency.endorserService", 2500),
                 deliver_service: reader.number("peer.limits.concurrency.deliverService", 2500),

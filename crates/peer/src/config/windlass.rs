@@ -14,6 +14,8 @@ pub struct WindlassSection {
     /// `windlass.chaincode.*` for all chaincode, `windlass.chaincodes.<name>.*` for one: by the label of its
     /// package, by its name on a channel, or by its package ID.
     pub chaincode: Settings,
+    /// `windlass.buildpacks`: whether the built-in buildpacks are asked after the external builders.
+    pub buildpacks: bool,
 }
 
 const ALL: &str = "windlass.chaincode";
@@ -34,7 +36,8 @@ impl WindlassSection {
             queue: Some(reader.number(&key("queue"), 1000)),
             environment: environment(reader, &key("environment")),
         };
-        Self { chaincode: Settings { all, one: chaincodes(reader) } }
+        let buildpacks = reader.flag("windlass.buildpacks", true);
+        Self { chaincode: Settings { all, one: chaincodes(reader) }, buildpacks }
     }
 }
 

@@ -19,7 +19,6 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use futures::Stream;
 use tonic::{Request, Response, Status};
 use windlass_chaincode::lifecycle::Lifecycle;
-use windlass_orderer::Orderer;
 use windlass_proto::{
     envelope::{UnpackedProposal, unpack_proposal},
     gateway::{
@@ -31,7 +30,7 @@ use windlass_proto::{
 };
 
 use super::{Limit, endorser::Endorser};
-use crate::{acl::Acl, channel::PeerChannels, events::Events, network::Network};
+use crate::{acl::Acl, channel::PeerChannels, events::Events, network::Network, ordering::Ordering};
 
 /// The Gateway of a peer. Clones share everything.
 #[derive(Clone)]
@@ -49,7 +48,7 @@ pub struct Parts {
     /// Whose endorsements a chaincode needs.
     pub lifecycle: Lifecycle,
     /// Where transactions go.
-    pub orderer: Orderer,
+    pub ordering: Ordering,
     /// Who may wait for what.
     pub acl: Acl,
     /// Told of evaluations.

@@ -376,8 +376,8 @@ async fn start_peer(
     let start = Start {
         config,
         listeners: Listeners { peer, chaincode, operations: None },
-        orderer: orderer.clone(),
-        membership: Arc::new(rumours.clone()),
+        orderer: Some(orderer.clone()),
+        membership: Some(Arc::new(rumours.clone())),
         builders: vec![builder],
         logging: Logging::default(),
     };

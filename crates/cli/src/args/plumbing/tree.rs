@@ -2,6 +2,7 @@
 // Fabric: endorsement-and-gateway §11
 
 use super::flags::Flag;
+use crate::plumbing::node::offline::Work;
 
 /// A command, or a group of commands.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub(crate) enum Task {
     ChannelSign,
     ChannelUpdate,
     Version,
+    NodeStart,
+    NodeOffline(Work),
     /// Not available, and why.
     Refuse(&'static str),
 }
@@ -65,6 +68,10 @@ const fn refused(name: &'static str, short: &'static str, long: &'static str, wh
     Entry { name, short, long, task: Some(Task::Refuse(why)), ..BLANK }
 }
 
+const fn offline(name: &'static str, short: &'static str, long: &'static str, work: Work) -> Entry {
+    Entry { name, short, long, task: Some(Task::NodeOffline(work)), ..BLANK }
+}
+
 const fn legacy(name: &'static str) -> Entry {
     Entry { hidden: true, ..refused(name, "", "", LEGACY) }
 }
@@ -72,8 +79,6 @@ const fn legacy(name: &'static str) -> Entry {
 const LEGACY: &str = "it belongs to the chaincode lifecycle before Fabric 2.0, which is not available; use 'lifecycle chaincode' \
      package, install, approveformyorg and commit";
 const SNAPSHOTS: &str = "ledger snapshots are not available";
-const NODE: &str = "a peer that runs by itself is not available yet; 'windlass dev' starts a whole network";
-const OFFLINE: &str = "there is no peer's data folder to work on: a peer that runs by itself is not available yet";
 
 // Flags of the connection to the ordering service.
 const ORDERER: Flag = Flag::text("orderer", "Ordering service endpoint").short('o');
@@ -487,61 +492,65 @@ const NODES: Entry = Entry {
     commands: &[
         Entry {
             flags: &[&PAUSED],
-            ..refused(
+            ..offline(
                 "pause",
                 "Pauses a channel on the peer.",
                 "Pauses a channel on the peer. When the command is executed, the peer must be offline. When the peer starts after pause, it will not receive blocks for the paused channel.",
-                OFFLINE,
+                Work::Pause,
             )
         },
-        refused(
+        offline(
             "rebuild-dbs",
             "Rebuilds databases.",
             "Drops the databases for all the channels and rebuilds them upon peer restart. When the command is executed, the peer must be offline. The command is not supported if the peer contains any channel that was bootstrapped from a snapshot.",
-            OFFLINE,
+            Work::RebuildDbs,
         ),
-        refused(
+        offline(
             "reset",
             "Resets the node.",
             "Resets all channels to the genesis block. When the command is executed, the peer must be offline. When the peer starts after the reset, it will receive blocks starting with block number one from an orderer or another peer to rebuild the block store and state database. The command is not supported if the peer contains any channel that was bootstrapped from a snapshot.",
-            OFFLINE,
+            Work::Reset,
         ),
         Entry {
             flags: &[&RESUMED],
-            ..refused(
+            ..offline(
                 "resume",
                 "Resumes a channel on the peer.",
                 "Resumes a channel on the peer. When the command is executed, the peer must be offline. When the peer starts after resume, it will receive blocks for the resumed channel.",
-                OFFLINE,
+                Work::Resume,
             )
         },
         Entry {
             flags: &[&ROLLED_BACK, &ROLLBACK_TO],
-            ..refused(
+            ..offline(
                 "rollback",
                 "Rolls back a channel.",
                 "Rolls back a channel to a specified block number. When the command is executed, the peer must be offline. When the peer starts after the rollback, it will receive blocks, which got removed during the rollback, from an orderer or another peer to rebuild the block store and state database. The command is not supported if the peer contains any channel that was bootstrapped from a snapshot.",
-                OFFLINE,
+                Work::Rollback,
             )
         },
         Entry {
+            name: "start",
+            short: "Starts the node.",
+            long: "Starts a node that interacts with the network.",
+            task: Some(Task::NodeStart),
             flags: &[&DEVELOPMENT],
-            ..refused("start", "Starts the node.", "Starts a node that interacts with the network.", NODE)
+            ..BLANK
         },
         Entry {
             flags: &[&UNJOINED],
-            ..refused(
+            ..offline(
                 "unjoin",
                 "Unjoin the peer from a channel.",
                 "Unjoin the peer from a channel.  When the command is executed, the peer must be offline.",
-                OFFLINE,
+                Work::Unjoin,
             )
         },
-        refused(
+        offline(
             "upgrade-dbs",
             "Upgrades databases.",
             "Upgrades databases by directly updating the database format or dropping the databases. Dropped databases will be rebuilt with new format upon peer restart. When the command is executed, the peer must be offline.",
-            OFFLINE,
+            Work::UpgradeDbs,
         ),
     ],
     ..BLANK

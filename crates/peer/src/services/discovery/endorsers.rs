@@ -36,7 +36,7 @@ impl Discovery {
         wanted: &ChaincodeInterest,
     ) -> Result<EndorsementDescriptor, PlanError> {
         let interest = self.interest(config, wanted)?;
-        let members = self.parts.network.on_channel(config);
+        let members = self.parts.network.introduced_on_channel(config);
         let identities: Vec<_> =
             members.iter().map(|peer| config.msps().deserialize(&peer.member.identity).ok()).collect();
         let plan = interest.plan(config, &identities, |at| self.has_all(&members[at], &interest))?;

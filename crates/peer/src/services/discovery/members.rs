@@ -15,7 +15,8 @@ impl Discovery {
     /// Every peer that is alive, whatever its channels.
     pub(super) fn local_peers(&self) -> PeerMembershipResult {
         let mut peers_by_org: BTreeMap<String, Peers> = BTreeMap::new();
-        for member in self.parts.network.peers() {
+        let network = &self.parts.network;
+        for member in network.peers().into_iter().filter(|member| network.alive(member).is_some()) {
             let peer = self.peer(&member, None);
             peers_by_org.entry(member.msp_id.clone()).or_default().peers.push(peer);
         }
@@ -30,7 +31,7 @@ impl Discovery {
     ) -> Result<PeerMembershipResult, QueryError> {
         let interest = self.interest(config, filter)?;
         let mut peers_by_org: BTreeMap<String, Peers> = BTreeMap::new();
-        for peer in self.parts.network.on_channel(config) {
+        for peer in self.parts.network.introduced_on_channel(config) {
             let member = &peer.member;
             let peers = peers_by_org.entry(member.msp_id.clone()).or_default();
             let admitted = || config.msps().deserialize(&member.identity).is_ok_and(|id| interest.admits(config, &id));

@@ -1,13 +1,13 @@
 //! Submit: hands a signed transaction to the ordering service.
 
-use tonic::Status;
+use tonic::{Code, Status};
 use windlass_proto::{
-    common,
     envelope::unpack_envelope,
     gateway::{SubmitRequest, SubmitResponse},
 };
 
-use super::Gateway;
+use super::{Gateway, errors::with_details};
+use crate::ordering::{BroadcastError, unsuccessful};
 
 impl Gateway {
     // Fabric: endorsement-and-gateway §7 "Submit"
@@ -22,26 +22,29 @@ impl Gateway {
             Ok(unpacked) => unpacked.channel_header.channel_id,
             Err(_) => request.channel_id,
         };
-        if self.parts.channels.get(&channel).is_none() {
-            return Err(Status::failed_precondition(format!(
-                "failed to get config for channel [{channel}]: channel does not exist"
-            )));
+        let config = self.parts.channels.get(&channel).map(|channel| channel.config()).ok_or_else(|| {
+            Status::failed_precondition(format!("failed to get config for channel [{channel}]: channel does not exist"))
+        })?;
+        let broadcast = self.parts.ordering.broadcast(&config, envelope);
+        match tokio::time::timeout(self.parts.broadcast_timeout, broadcast).await {
+            Ok(Ok(())) => Ok(SubmitResponse {}),
+            Ok(Err(error)) => Err(refusal(error)),
+            Err(_) => Err(Status::deadline_exceeded("submit timeout expired while broadcasting to ordering service")),
         }
-        let answer =
-            tokio::time::timeout(self.parts.broadcast_timeout, self.parts.orderer.broadcast(envelope)).await.map_err(
-                |_| Status::deadline_exceeded("submit timeout expired while broadcasting to ordering service"),
-            )?;
-        match answer.status {
-            status if status == common::Status::Success as i32 => Ok(SubmitResponse {}),
-            // The only orderer there is cannot take it: trying the next one ends here.
-            500.. => Err(Status::unavailable("no orderers could successfully process transaction")),
-            status => {
-                let name = common::Status::try_from(status).map_or("UNKNOWN", |status| status.as_str_name());
-                Err(Status::aborted(format!(
-                    "received unsuccessful response from orderer: status={name}, info={}",
-                    answer.info
-                )))
-            }
+    }
+}
+
+fn refusal(error: BroadcastError) -> Status {
+    match error {
+        BroadcastError::NoOrderers => Status::unavailable("no orderer nodes available"),
+        BroadcastError::Refused { status, info } => Status::aborted(unsuccessful(status, &info)),
+        BroadcastError::Failed(details) => {
+            with_details(Code::Unavailable, "no orderers could successfully process transaction", &details)
         }
+        BroadcastError::NoQuorum(details) => with_details(
+            Code::Unavailable,
+            "insufficient number of orderers could successfully process transaction to satisfy quorum requirement",
+            &details,
+        ),
     }
 }
