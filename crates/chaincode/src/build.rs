@@ -8,11 +8,13 @@
 //! - [`Build`]: what came out: where to connect, or what to run
 //! - [`Process`]: a chaincode that runs
 //! - [`children`]: ending what a killed process left running
+//! - [`sandbox`]: keeping what packages bring away from everything that is not theirs
 
 use std::{path::PathBuf, time::Duration};
 
 pub mod buildpacks;
 pub mod children;
+pub mod sandbox;
 
 mod artifact;
 mod connection;
@@ -81,6 +83,8 @@ pub struct BuildsConfig {
     pub scratch: Option<PathBuf>,
     /// How long each program may take.
     pub time: StepTimes,
+    /// Whether programs are confined; by default they are not.
+    pub sandbox: sandbox::SandboxConfig,
     /// How long a failure answers for further attempts before the build is tried again.
     pub keep_failures: Duration,
 }
@@ -95,6 +99,7 @@ impl BuildsConfig {
             builders,
             scratch: None,
             time: StepTimes::default(),
+            sandbox: sandbox::SandboxConfig::default(),
             keep_failures: Duration::from_secs(10),
         }
     }

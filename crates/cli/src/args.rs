@@ -96,6 +96,10 @@ pub(crate) enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Buildpack(BuildpackCommand),
 
+    /// Run a program confined; peers do this.
+    #[command(hide = true)]
+    Sandbox(SandboxArgs),
+
     /// Run the bundled sample chaincode; peers do this.
     #[command(hide = true)]
     Sample(SampleArgs),
@@ -120,6 +124,13 @@ pub(crate) struct BuildpackInstallArgs {
     /// The windlass program that the peer will find, if it is not this one.
     #[arg(long, value_name = "PATH")]
     pub(crate) executable: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArgs {
+    /// A stage, a policy, a program and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<OsString>,
 }
 
 /// Words that are read as Fabric's `peer` command reads them.

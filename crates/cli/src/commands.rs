@@ -37,6 +37,7 @@ pub(crate) fn run(command: Command, printer: &Printer) -> anyhow::Result<ExitCod
             printer.raw(&script);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Sandbox(args) => Ok(windlass_chaincode::build::sandbox::main(&args.words)),
         Command::Status(args) => block_on(status::run(&args, printer)),
         Command::Package(args) => package::run(&args, printer).map(|()| ExitCode::SUCCESS),
         Command::Lifecycle(args) => Ok(plumbing("lifecycle", args, printer)),

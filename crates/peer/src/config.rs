@@ -9,6 +9,7 @@ mod document;
 mod endpoint;
 mod fabric;
 mod reader;
+mod sandbox;
 mod sections;
 mod windlass;
 
@@ -19,6 +20,7 @@ use std::{
 };
 
 pub use endpoint::{EndpointError, join as join_address, split as split_address};
+pub use sandbox::SandboxSection;
 pub use sections::{
     ChaincodeSection, ConcurrencyLimits, DeliverySection, ExternalBuilder, GatewaySection, LedgerSection,
     MetricsProvider, OperationsSection, PeerSection, RuntimeParameters, TlsFiles,

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::service::Routes;
 use windlass_chaincode::{
-    build::{BuilderConfig, Builds, BuildsConfig, Program, children},
+    build::{BuilderConfig, Builds, BuildsConfig, Program, children, sandbox::Support},
     engine::{Engine, EngineConfig, RuntimeParams},
     install::PackageStore,
     lifecycle::Lifecycle,
@@ -171,7 +171,7 @@ impl Peer {
 
         let packages = PackageStore::open(&files.join("lifecycle").join("chaincodes"))
             .map_err(|error| StartError::Packages(error.to_string()))?;
-        let builds = Builds::new(BuildsConfig::below(files, all_builders(&config, builders)), packages.clone());
+        let builds = Builds::new(builds_config(&config, all_builders(&config, builders)), packages.clone());
         let define = if config.chaincode.development_mode { Lifecycle::for_development } else { Lifecycle::new };
         let lifecycle = define(&msp_id, packages, builds.clone(), shared.clone());
         let engine_config = engine_config(&config)?;
@@ -394,6 +394,22 @@ fn all_builders(config: &PeerConfig, others: Vec<BuilderConfig>) -> Vec<BuilderC
         propagate_environment: builder.propagate_environment.clone(),
     });
     configured.chain(others).collect()
+}
+
+fn builds_config(config: &PeerConfig, builders: Vec<BuilderConfig>) -> BuildsConfig {
+    let section = &config.windlass.sandbox;
+    let executable = builders.iter().find_map(|builder| match &builder.program {
+        Program::Buildpack { executable, .. } => Some(executable.clone()),
+        Program::Folder(_) => None,
+    });
+    let files = &config.peer.file_system_path;
+    let keys = [&config.peer.tls.key, &config.operations.tls.key];
+    let secrets = [files, &config.peer.msp_config_path].into_iter().chain(keys.into_iter().flatten());
+    let sandbox = section.config(executable, secrets.cloned().collect());
+    let protections = Support::detect().report(&sandbox);
+    let shown = protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    tracing::info!("what builds and chaincode are kept from: {shown}");
+    BuildsConfig { sandbox, time: section.times, ..BuildsConfig::below(files, builders) }
 }
 
 fn engine_config(config: &PeerConfig) -> Result<EngineConfig, StartError> {

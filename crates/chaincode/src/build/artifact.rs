@@ -6,6 +6,7 @@ use crate::{
     build::{
         Connection, ConnectionError, Journal, OutputLine, Process, RunError, RunMetadata, Step, connection, persist,
         running::Launcher,
+        sandbox::Limits,
         scratch::{temporary, write_private},
     },
     package::errno,
@@ -34,15 +35,16 @@ impl Build {
 
     /// Starts the chaincode. To be called inside a Tokio runtime; takes as long as starting a program.
     pub fn run(&self, metadata: &RunMetadata) -> Result<Process, RunError> {
-        self.run_with(metadata, &BTreeMap::new(), &Journal::default())
+        self.run_with(metadata, &BTreeMap::new(), Limits::default(), &Journal::default())
     }
 
-    /// [`Self::run`], with these variables beside those that the builder's programs always get. What it prints
-    /// goes to `output`.
+    /// [`Self::run`], with these variables beside those that the builder's programs always get, and these limits
+    /// over those of all chaincode. What it prints goes to `output`.
     pub fn run_with(
         &self,
         metadata: &RunMetadata,
         environment: &BTreeMap<String, String>,
+        limits: Limits,
         output: &Journal,
     ) -> Result<Process, RunError> {
         let folder_failed = |error: &std::io::Error| RunError::Folder(errno::text(error));
@@ -50,8 +52,8 @@ impl Build {
         write_private(&folder.path().join("chaincode.json"), metadata.to_json().as_bytes(), 0o600)
             .map_err(|error| folder_failed(&error))?;
         let built = std::path::absolute(self.folder.join("bld")).map_err(|error| folder_failed(&error))?;
-        let launcher = Launcher { variables: environment.clone(), ..self.launcher.clone() };
-        let started = launcher.start(Step::Run, &[&built, folder.path()], output, Some(folder.path()));
+        let launcher = Launcher { variables: environment.clone(), limits, ..self.launcher.clone() };
+        let started = launcher.start(Step::Run, &[&built, folder.path()], folder.path(), output);
         let running = started.map_err(|error| RunError::NotStarted { builder: self.builder.clone(), error })?;
         Ok(Process::new(self.launcher.reporter.clone(), running, folder))
     }

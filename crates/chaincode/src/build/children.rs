@@ -46,17 +46,19 @@ pub fn clean_up(folder: &Path) -> io::Result<usize> {
     Ok(ended)
 }
 
-/// A process group that we started, with its note. Dropping it kills the whole group.
+/// A process group that we started, with its note. Dropping it kills the whole group, or lets a supervisor do so.
 #[derive(Debug)]
 pub(super) struct Group {
     note: Note,
     file: Option<PathBuf>,
     leader_reaped: bool,
+    supervised: bool,
 }
 
 impl Group {
-    /// Notes in `folder` that `pid` runs, as leader of its own group. Without a note it runs all the same.
-    pub(super) fn new(folder: &Path, pid: u32, temporary: Option<&Path>) -> Self {
+    /// Notes in `folder` that `pid` runs, as leader of its own group. Without a note it runs all the same. A leader
+    /// that supervises ends everything by itself when it is let go.
+    pub(super) fn new(folder: &Path, pid: u32, temporary: Option<&Path>, supervised: bool) -> Self {
         let stat = Stat::of(pid).unwrap_or_default();
         let note = Note {
             pid,
@@ -68,7 +70,7 @@ impl Group {
         let file = note.write(folder).inspect_err(|error| {
             tracing::warn!(folder = %folder.display(), %error, "cannot note a running child");
         });
-        Self { note, file: file.ok(), leader_reaped: false }
+        Self { note, file: file.ok(), leader_reaped: false, supervised }
     }
 
     /// The leader's process ID.
@@ -96,7 +98,8 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        // A supervisor that somebody stopped goes on.
+        self.signal(if self.supervised { Signal::CONT } else { Signal::KILL });
         if let Some(file) = &self.file {
             let _ = fs::remove_file(file);
         }
@@ -158,16 +161,17 @@ impl Note {
 
 /// What `/proc/<pid>/stat` says.
 #[derive(Debug, Default)]
-struct Stat {
+pub(super) struct Stat {
+    pub(super) parent: i32,
     group: i32,
     session: i32,
     start: u64,
     /// A zombie: ended, but not waited for.
-    is_dead: bool,
+    pub(super) is_dead: bool,
 }
 
 impl Stat {
-    fn of(pid: u32) -> Option<Self> {
+    pub(super) fn of(pid: u32) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
@@ -175,6 +179,7 @@ impl Stat {
     fn parse(text: &str) -> Option<Self> {
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
         Some(Self {
+            parent: fields.get(1)?.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             start: fields.get(19)?.parse().ok()?,
@@ -204,7 +209,7 @@ mod tests {
     }
 
     fn note_of(folder: &Path, pid: u32, temporary: Option<&Path>) -> Note {
-        let mut group = Group::new(folder, pid, temporary);
+        let mut group = Group::new(folder, pid, temporary, false);
         let note = group.note.clone();
         // As if killed: the note stays and nobody ends the group.
         group.file = None;
@@ -273,6 +278,7 @@ mod tests {
     fn reads_names_with_brackets_and_spaces() {
         let text = "42 (a) (b c) S 1 42 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
         let stat = Stat::parse(text).expect("a line");
-        assert_eq!((stat.group, stat.session, stat.start, stat.is_dead), (42, 7, 12345, false));
+        assert_eq!((stat.parent, stat.group, stat.session), (1, 42, 7));
+        assert_eq!((stat.start, stat.is_dead), (12345, false));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::build::{OutputLine, Step};
+use crate::build::{OutputLine, Step, sandbox::Excess};
 
 /// Why a chaincode could not be built.
 ///
@@ -86,6 +86,20 @@ pub enum StepError {
         program: String,
         /// What the system said.
         cause: String,
+    },
+    /// It may not be started without being confined, and cannot be confined.
+    #[error("it cannot be confined as windlass.sandbox.mode demands: {reason}")]
+    NotConfined {
+        /// Why not.
+        reason: String,
+    },
+    /// It, or what it started, went beyond a limit and was killed.
+    #[error("{step} {excess} and was killed")]
+    Exceeded {
+        /// Which program.
+        step: Step,
+        /// Which limit.
+        excess: Excess,
     },
     /// It took too long and was killed.
     #[error("{step} took longer than {limit:?} and was killed")]

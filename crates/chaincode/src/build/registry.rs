@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     build::{
         Build, BuildError, BuildProgress, BuildsConfig, Failure, Journal, failures, persist, router::Router,
-        spawner::Spawner,
+        sandbox::Sandbox, spawner::Spawner,
     },
     install::PackageStore,
 };
@@ -63,7 +63,9 @@ impl Builds {
             tracing::error!(folder = %config.folder.display(), %error, "cannot prepare the folder of builds");
         }
         let (watchers, _) = broadcast::channel(WATCH_BUFFER);
-        let router = Router { config: Arc::new(config), packages, spawner: Arc::new(Spawner::new()), watchers };
+        let sandbox = Arc::new(Sandbox::new(config.sandbox.clone()));
+        let spawner = Arc::new(Spawner::new());
+        let router = Router { config: Arc::new(config), packages, spawner, sandbox, watchers };
         Self { shared: Arc::new(Shared { router, attempts: Mutex::new(Some(HashMap::new())) }) }
     }
 

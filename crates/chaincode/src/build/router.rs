@@ -8,7 +8,12 @@ use windlass_proto::ids::PackageId;
 use crate::{
     build::{
         Build, BuildError, BuildProgress, BuilderConfig, BuildsConfig, Declined, Failure, Journal, Step, StepError,
-        failures, persist, progress::Reporter, running::Launcher, scratch::Scratch, spawner::Spawner,
+        failures, persist,
+        progress::Reporter,
+        running::Launcher,
+        sandbox::{Limits, Sandbox},
+        scratch::Scratch,
+        spawner::Spawner,
     },
     install::PackageStore,
     package::Package,
@@ -20,6 +25,7 @@ pub(super) struct Router {
     pub(super) config: Arc<BuildsConfig>,
     pub(super) packages: PackageStore,
     pub(super) spawner: Arc<Spawner>,
+    pub(super) sandbox: Arc<Sandbox>,
     pub(super) watchers: broadcast::Sender<BuildProgress>,
 }
 
@@ -96,7 +102,7 @@ impl Router {
     async fn detect(&self, launcher: &Launcher, scratch: &Scratch, journal: &Journal) -> Result<(), String> {
         let (printed, builder) = (journal.part(), &launcher.config.name);
         let args = [&*scratch.source(), &*scratch.metadata()];
-        let detected = launcher.complete(Step::Detect, &args, &printed).await;
+        let detected = launcher.complete(Step::Detect, &args, scratch.path(), &printed).await;
         match &detected {
             Ok(()) => journal.note(Step::Detect, format!("builder '{builder}' takes the package")),
             Err(error) => journal.note(Step::Detect, format!("builder '{builder}' declined: {error}")),
@@ -121,12 +127,12 @@ impl Router {
         let (source, metadata, output, release) =
             (scratch.source(), scratch.metadata(), scratch.output(), scratch.release());
         launcher
-            .complete(Step::Build, &[&source, &metadata, &output], &printed)
+            .complete(Step::Build, &[&source, &metadata, &output], scratch.path(), &printed)
             .await
             .map_err(|error| failed(Failure::Build { builder: builder.clone(), error }))?;
         if launcher.has(Step::Release) {
             launcher
-                .complete(Step::Release, &[&output, &release], &printed)
+                .complete(Step::Release, &[&output, &release], scratch.path(), &printed)
                 .await
                 .map_err(|error| failed(Failure::Release { builder: builder.clone(), error }))?;
         } else {
@@ -156,6 +162,8 @@ impl Router {
             children: self.config.children.as_path().into(),
             times: self.config.time,
             variables: Default::default(),
+            sandbox: self.sandbox.clone(),
+            limits: Limits::default(),
         }
     }
 }

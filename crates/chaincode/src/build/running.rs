@@ -20,8 +20,13 @@ use tokio::{
 
 use crate::{
     build::{
-        BuilderConfig, Journal, OutputLine, Program, Step, StepError, StepTimes, Stream, buildpacks, children::Group,
-        environment, output::read_lines, progress::Reporter, spawner::Spawner,
+        BuilderConfig, Journal, OutputLine, Program, Step, StepError, StepTimes, Stream, buildpacks,
+        children::Group,
+        environment,
+        output::read_lines,
+        progress::Reporter,
+        sandbox::{Confinement, Leash, Limits, Sandbox},
+        spawner::Spawner,
     },
     package::errno,
 };
@@ -37,12 +42,17 @@ pub(super) struct Launcher {
     pub(super) times: StepTimes,
     /// Variables beside those that the builder passes on.
     pub(super) variables: BTreeMap<String, String>,
+    pub(super) sandbox: Arc<Sandbox>,
+    /// What is said of this chaincode's limits.
+    pub(super) limits: Limits,
 }
 
 /// A program that was started. Dropping it kills its whole group.
 #[derive(Debug)]
 pub(super) struct Running {
-    // Dropped first: signals the group while its leader has not been waited for.
+    // Dropped first: while its supervisor lives, it ends everything.
+    leash: Option<Leash>,
+    // Dropped next: signals the group while its leader has not been waited for.
     group: Group,
     child: Child,
     readers: JoinSet<()>,
@@ -53,6 +63,8 @@ pub(super) struct Running {
 
 /// How long a killed group may take to let go of its pipes.
 const LETTING_GO: Duration = Duration::from_secs(1);
+/// How long a supervisor may take to end everything below it.
+const SUPERVISED_END: Duration = Duration::from_secs(10);
 
 impl Launcher {
     /// Whether the builder has this program. Only `release` may be missing.
@@ -67,11 +79,18 @@ impl Launcher {
     }
 
     /// Runs a program to its end, or kills it when its time is over. What it prints goes to `journal`, too.
-    pub(super) async fn complete(&self, step: Step, args: &[&Path], journal: &Journal) -> Result<(), StepError> {
+    /// `own` is the program's own folder.
+    pub(super) async fn complete(
+        &self,
+        step: Step,
+        args: &[&Path],
+        own: &Path,
+        journal: &Journal,
+    ) -> Result<(), StepError> {
         let started = Instant::now();
         let limit = self.times.of(step);
         let ended = async {
-            let mut running = self.start(step, args, journal, None)?;
+            let mut running = self.start(step, args, own, journal)?;
             let Ok(result) = time::timeout(limit, running.wait()).await else {
                 running.kill().await;
                 return Err(StepError::TimedOut { step, limit });
@@ -84,34 +103,55 @@ impl Launcher {
         result
     }
 
-    /// Starts a program. `temporary` is a folder to remove if we are killed meanwhile.
+    /// Starts a program. `own` is its own folder, which goes with it.
     pub(super) fn start(
         &self,
         step: Step,
         args: &[&Path],
+        own: &Path,
         journal: &Journal,
-        temporary: Option<&Path>,
     ) -> Result<Running, StepError> {
         self.reporter.started(step);
-        let (program, mut command) = self.command(step);
-        command
-            .args(args)
-            .env_clear()
-            .envs(environment::cut(std::env::vars_os(), &self.config.propagate_environment))
-            .envs(&self.variables)
-            .envs(self.parent())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+        let environment = environment::cut(std::env::vars_os(), &self.config.propagate_environment);
+        let confinement = self.sandbox.confine(&self.config, step, args, own, &environment, self.limits)?;
+        let (program, words) = self.program(step);
         let not_started = |error: io::Error| StepError::NotStarted {
             program: program.display().to_string(),
             cause: errno::text(&error),
         };
+        let words = words.into_iter().chain(args.iter().map(|arg| arg.as_os_str()));
+        let mut command = match &confinement {
+            None => {
+                let mut command = Command::new(&program);
+                command.args(words).envs(self.parent());
+                command
+            }
+            Some(confinement) => {
+                // Found out here, it says so in the words of the contract.
+                rustix::fs::access(&program, rustix::fs::Access::EXEC_OK).map_err(|error| not_started(error.into()))?;
+                confinement.command(&program, words)
+            }
+        };
+        let supervised = confinement.is_some();
+        command
+            .env_clear()
+            .envs(environment)
+            .envs(confinement.iter().flat_map(Confinement::variables))
+            .envs(&self.variables)
+            .stdin(if supervised { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            // A supervisor ends by itself, after everything else.
+            .kill_on_drop(!supervised);
         let mut child = self.spawner.spawn(command).map_err(not_started)?;
         let pid = child.id().ok_or_else(|| not_started(io::Error::other("it ended at once")))?;
-        let group = Group::new(&self.children, pid, temporary);
+        let temporary = (step == Step::Run).then_some(own);
+        let group = Group::new(&self.children, pid, temporary, supervised);
+        let leash = confinement
+            .zip(child.stdin.take())
+            .map(|(confinement, input)| Leash::new(pid, input, step, confinement.watched));
+        let leash = leash.transpose().map_err(not_started)?;
         let mut readers = JoinSet::new();
         let sink = |stream| {
             let (journal, reporter) = (journal.clone(), self.reporter.clone());
@@ -123,7 +163,7 @@ impl Launcher {
         if let Some(stderr) = child.stderr.take() {
             readers.spawn(read_lines(stderr, sink(Stream::Error)));
         }
-        Ok(Running { group, child, readers, journal: journal.clone(), _spawner: self.spawner.clone() })
+        Ok(Running { leash, group, child, readers, journal: journal.clone(), _spawner: self.spawner.clone() })
     }
 
     /// Lets a buildpack tie itself to us: the spawner's thread lasts as long as we want its children.
@@ -132,17 +172,12 @@ impl Launcher {
         buildpack.then(|| (buildpacks::PARENT, std::process::id().to_string()))
     }
 
-    fn command(&self, step: Step) -> (PathBuf, Command) {
+    fn program(&self, step: Step) -> (PathBuf, Vec<&OsStr>) {
         match &self.config.program {
-            Program::Folder(folder) => {
-                let program = program_in(folder, step);
-                let command = Command::new(&program);
-                (program, command)
-            }
+            Program::Folder(folder) => (program_in(folder, step), Vec::new()),
             Program::Buildpack { executable, name } => {
-                let mut command = Command::new(executable);
-                command.args([OsStr::new("buildpack"), OsStr::new(name), OsStr::new(step.name())]);
-                (executable.clone(), command)
+                let words = [OsStr::new("buildpack"), OsStr::new(name), OsStr::new(step.name())];
+                (executable.clone(), words.into())
             }
         }
     }
@@ -161,6 +196,9 @@ impl Running {
     pub(super) async fn wait(&mut self) -> Result<(), StepError> {
         let status = self.child.wait().await;
         self.group.leader_is_gone();
+        if let Some(cause) = self.leash.as_ref().and_then(Leash::cause) {
+            return Err(cause);
+        }
         match status {
             Ok(status) => outcome(status),
             Err(error) => Err(StepError::Signalled(errno::text(&error))),
@@ -183,7 +221,10 @@ impl Running {
     /// Asks the group to end, and kills what has not after `patience`.
     // Fabric: external-builders §7 (which signals the program only, and leaves its children behind)
     pub(super) async fn stop(&mut self, patience: Duration) {
-        self.group.signal(Signal::TERM);
+        match &self.leash {
+            Some(leash) => leash.terminate(),
+            None => self.group.signal(Signal::TERM),
+        }
         let polite = async {
             let _ = self.child.wait().await;
             self.group.leader_is_gone();
@@ -197,6 +238,12 @@ impl Running {
     }
 
     async fn kill(&mut self) {
+        if let Some(leash) = &self.leash {
+            leash.end();
+            if time::timeout(SUPERVISED_END, self.child.wait()).await.is_ok() {
+                self.group.leader_is_gone();
+            }
+        }
         self.group.signal(Signal::KILL);
         if time::timeout(LETTING_GO, self.child.wait()).await.is_ok() {
             self.group.leader_is_gone();
@@ -240,6 +287,9 @@ fn signal_name(signal: i32) -> String {
         13 => "broken pipe",
         14 => "alarm clock",
         15 => "terminated",
+        24 => "CPU time limit exceeded",
+        25 => "file size limit exceeded",
+        31 => "bad system call",
         other => return format!("signal {other}"),
     };
     name.to_owned()

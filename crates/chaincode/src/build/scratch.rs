@@ -39,6 +39,11 @@ impl Scratch {
         Ok(scratch)
     }
 
+    /// The folder of all of them.
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(super) fn source(&self) -> PathBuf {
         self.folder.path().join("src")
     }

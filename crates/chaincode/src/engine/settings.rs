@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::config::EngineConfig;
+use crate::build::sandbox::Limits;
 
 /// What is said of chaincode. What is `None` is left as it is said more generally, or by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct ChaincodeSettings {
     /// Variables for launched chaincode, beside those that its builder passes on. Those said of one chaincode
     /// are added to those said of all.
     pub environment: BTreeMap<String, String>,
+    /// Limits on launched chaincode, each process with all that it starts.
+    pub limits: Limits,
 }
 
 /// What is said of all chaincode, and of some.
@@ -53,6 +56,7 @@ pub(crate) struct InForce {
     pub(crate) resolve_interval: Option<Duration>,
     pub(crate) queue: usize,
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) limits: Limits,
 }
 
 const RETRIES: u32 = 1;
@@ -80,6 +84,7 @@ impl InForce {
             resolve_interval: unless_zero(said.resolve_interval.or(Some(RESOLVE_INTERVAL))),
             queue: said.queue.unwrap_or(QUEUE),
             environment: said.environment,
+            limits: said.limits,
         })
     }
 }
@@ -99,6 +104,7 @@ impl ChaincodeSettings {
             resolve_interval: more.resolve_interval.or(self.resolve_interval),
             queue: more.queue.or(self.queue),
             environment,
+            limits: self.limits.overlaid(more.limits),
         }
     }
 }

@@ -354,7 +354,8 @@ impl Instance {
             metadata.root_cert = certificates.root().to_owned();
         }
         let output = record.journal().instance(self.number);
-        let mut process = artifact.run(&metadata, &settings.environment, &output).map_err(LaunchCause::Start)?;
+        let process = artifact.run(&metadata, &settings.environment, settings.limits, &output);
+        let mut process = process.map_err(LaunchCause::Start)?;
         record.runs(self.number, process.place());
         if launcher.certificates().is_none() {
             seat.expect_anyone();

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{FutureExt, future::BoxFuture};
 
-use crate::build::{Build, Builds, Connection, ExitOutcome, Journal, Process, RunMetadata};
+use crate::build::{Build, Builds, Connection, ExitOutcome, Journal, Process, RunMetadata, sandbox::Limits};
 
 /// Where built chaincode comes from. Errors are the texts of external builders.
 pub(crate) trait Source: Send + Sync {
@@ -17,11 +17,13 @@ pub(crate) trait Artifact: Send + Sync {
     /// Where the chaincode serves, if it does.
     fn connection(&self) -> Result<Option<Connection>, String>;
 
-    /// Runs it, with these variables beside the usual ones. What it prints goes to `output`.
+    /// Runs it, with these variables beside the usual ones, and these limits over the usual ones. What it prints
+    /// goes to `output`.
     fn run(
         &self,
         metadata: &RunMetadata,
         environment: &BTreeMap<String, String>,
+        limits: Limits,
         output: &Journal,
     ) -> Result<Box<dyn Running>, String>;
 
@@ -65,9 +67,10 @@ impl Artifact for Built {
         &self,
         metadata: &RunMetadata,
         environment: &BTreeMap<String, String>,
+        limits: Limits,
         output: &Journal,
     ) -> Result<Box<dyn Running>, String> {
-        match self.0.run_with(metadata, environment, output) {
+        match self.0.run_with(metadata, environment, limits, output) {
             Ok(process) => Ok(Box::new(process)),
             Err(error) => Err(error.to_string()),
         }

@@ -6,6 +6,7 @@
 //! - [`chaincode`]: the chaincode that was named
 //! - [`connection`]: the server that it is, if it is one
 //! - [`configuration`], [`builders`]: `core.yaml`, and the external builders in it
+//! - [`sandbox`]: what packages are kept from
 //! - [`ports`]: what `windlass dev` listens at
 //! - [`certificates`]: those of the network, and when they end
 //! - [`peers`]: the peers of the network
@@ -18,6 +19,7 @@ mod connection;
 mod finding;
 mod peers;
 mod ports;
+mod sandbox;
 mod toolchains;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -69,6 +71,7 @@ async fn findings(subject: &Subject) -> Vec<Finding> {
     findings.extend(connection::check(subject).await);
     findings.extend(configuration::check(subject));
     findings.extend(builders::check(subject));
+    findings.extend(sandbox::check(subject));
     findings.extend(ports::check(subject).await);
     findings.extend(certificates::check(subject));
     findings.extend(peers::check(subject).await);

@@ -1,11 +1,16 @@
 //! What operators look at.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use serde_json::json;
 
 use crate::support::{
     client::Client,
     http::{get, request},
-    place::Place,
+    place::{Place, make_executable},
 };
 
 #[test]
@@ -89,6 +94,30 @@ async fn counts_under_fabrics_names() {
         ("fabric_version", "gauge"),
     ] {
         assert!(answer.body.contains(&format!("# TYPE {name} {kind}\n")), "{name} in\n{}", answer.body);
+    }
+    windlass.stop();
+}
+
+#[test]
+fn says_which_limit_a_chaincode_went_beyond() {
+    const HOG: &str = r#"#!/bin/sh
+perl -e 'sleep 2; for (1..600) { push @a, "x" x 1048576 } sleep 600' &
+exec "$WINDLASS_EXECUTABLE" sample "$@"
+"#;
+    let place = Place::new();
+    let hog = place.folder_with("hog", &[("chaincode", HOG)]);
+    make_executable(&hog.join("chaincode"));
+    let core = place.folder_with("core", &[("core.yaml", "windlass: { chaincodes: { hog: { memory: 300MiB } } }\n")]);
+    let windlass = place.dev().ephemeral().arg("--config").arg(core.join("core.yaml")).chaincode("hog", hog).start();
+    let expected = json!("builder 'binary' run failed: run used more than 300 MiB of memory and was killed");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let chaincodes = get(&windlass.ready, "/chaincodes").json();
+        if chaincodes.to_string().contains(&expected.to_string()) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{chaincodes:#}");
+        thread::sleep(Duration::from_millis(50));
     }
     windlass.stop();
 }

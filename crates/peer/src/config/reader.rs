@@ -86,6 +86,16 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// One of several words.
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, default: &str, words: &[(&str, T)]) -> T {
+        let names: Vec<_> = words.iter().map(|(name, _)| *name).collect();
+        let (last, others) = names.split_last().expect("there are words to choose from");
+        let wanted = format!("{} or {last}", others.join(", "));
+        let choose =
+            |text: &str| words.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, value)| *value);
+        self.parsed(key, default, &wanted, choose)
+    }
+
     /// A whole number.
     pub(super) fn number<T: FromStr + Display>(&mut self, key: &str, default: T) -> T {
         self.parsed(key, &default.to_string(), "a whole number in range", |text| text.replace('_', "").parse().ok())
@@ -219,7 +229,8 @@ impl<'a> Reader<'a> {
         given.then(|| Found { node: node.clone(), origin: Origin::File })
     }
 
-    fn parsed<T>(&mut self, key: &str, default: &str, wanted: &str, parse: impl Fn(&str) -> Option<T>) -> T {
+    /// What `parse` makes of a text; `wanted` is said of what it makes nothing of.
+    pub(super) fn parsed<T>(&mut self, key: &str, default: &str, wanted: &str, parse: impl Fn(&str) -> Option<T>) -> T {
         let fallback = || parse(default).expect("defaults have the form of their setting");
         let Some(found) = self.find(key) else {
             self.settle(key, default.to_owned(), Origin::Default);

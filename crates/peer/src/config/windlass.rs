@@ -2,11 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use windlass_chaincode::engine::{ChaincodeSettings, Settings};
-
+use windlass_chaincode::{
+    build::sandbox::Limits,
+    engine::{ChaincodeSettings, Settings},
+};
 use windlass_proto::duration;
 
-use super::{Origin, Warning, document::Node, reader::Reader};
+use super::{
+    Origin, Warning,
+    document::Node,
+    reader::Reader,
+    sandbox::{SandboxSection, limit},
+};
 
 /// `windlass.*`.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +23,8 @@ pub struct WindlassSection {
     pub chaincode: Settings,
     /// `windlass.buildpacks`: whether the built-in buildpacks are asked after the external builders.
     pub buildpacks: bool,
+    /// `windlass.sandbox.*`.
+    pub sandbox: SandboxSection,
 }
 
 const ALL: &str = "windlass.chaincode";
@@ -35,9 +44,10 @@ impl WindlassSection {
             resolve_interval: Some(reader.duration(&key("resolve_interval"), "30s")),
             queue: Some(reader.number(&key("queue"), 1000)),
             environment: environment(reader, &key("environment")),
+            limits: super::sandbox::limits(reader, ALL, Limits::of_runs()),
         };
         let buildpacks = reader.flag("windlass.buildpacks", true);
-        Self { chaincode: Settings { all, one: chaincodes(reader) }, buildpacks }
+        Self { chaincode: Settings { all, one: chaincodes(reader) }, buildpacks, sandbox: SandboxSection::read(reader) }
     }
 }
 
@@ -116,7 +126,10 @@ fn chaincode(reader: &mut Reader<'_>, name: &str, node: &Node) -> Result<Chainco
             "environment" => {
                 settings.environment = variables(value).map_err(|problem| format!("{name}.{field}: {problem}"))?;
             }
-            _ => reader.warn(Warning::UnknownKey(format!("{ONE}.{name}.{field}"))),
+            limit_name => match limit(limit_name, &mut settings.limits) {
+                Some(mut limit) => limit.read(&value.text()).ok_or_else(|| said(limit.wanted()))?,
+                None => reader.warn(Warning::UnknownKey(format!("{ONE}.{name}.{field}"))),
+            },
         }
     }
     Ok(settings)
@@ -146,6 +159,7 @@ mod tests {
             stream_max_age: Some(Duration::ZERO),
             resolve_interval: Some(Duration::from_secs(30)),
             queue: Some(1000),
+            limits: Limits::of_runs(),
             ..Default::default()
         };
         assert_eq!(settings, Settings { all, one: BTreeMap::new() });
@@ -166,6 +180,8 @@ windlass:
       instances: 3
       Retry: 0
       lazy: yes
+      memory: 256MiB
+      cpus: 2
       colour: red
     'token:abc':
       execute_timeout: 2m
@@ -177,6 +193,7 @@ windlass:
         assert_eq!(settings.all.environment.get("PORT").map(String::as_str), Some("080"));
         let basic = &settings.one["basic_1.0"];
         assert_eq!((basic.instances, basic.retries, basic.lazy), (Some(3), Some(0), Some(true)));
+        assert_eq!((basic.limits.memory, basic.limits.cpus, basic.limits.disk), (Some(256 << 20), Some(2), None));
         let token = &settings.one["token:abc"];
         assert_eq!(token.execute_timeout, Some(Duration::from_secs(120)));
         assert_eq!(token.environment.get("A").map(String::as_str), Some("b"));
@@ -196,6 +213,10 @@ windlass:
             (
                 "{windlass: {chaincodes: {cc: {idle_timeout: soon}}}}",
                 "windlass.chaincodes: cc.idle_timeout: expected a duration such as 30s or 1h30m, found \"soon\"",
+            ),
+            (
+                "{windlass: {chaincodes: {cc: {memory: much}}}}",
+                "windlass.chaincodes: cc.memory: expected a size such as 512MiB or 50%, found \"much\"",
             ),
             (
                 "{windlass: {chaincode: {environment: [A]}}}",

@@ -73,6 +73,12 @@ pub(super) fn run(output: &Path, metadata: &Path) -> Result<(), String> {
     let mut home = OsString::from("-Duser.home=");
     home.push(chaincode.home());
     let mut command = Command::new(tool("java")?);
+    if let Some(folder) = env::var_os("TMPDIR") {
+        // Java takes it from nowhere else.
+        let mut temporary = OsString::from("-Djava.io.tmpdir=");
+        temporary.push(folder);
+        command.arg(temporary);
+    }
     command
         .arg(home)
         .arg("-cp")

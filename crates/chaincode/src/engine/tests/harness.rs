@@ -21,7 +21,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    build::{Connection, ExitOutcome, Journal, OutputLine, RunMetadata, Step, Stream},
+    build::{Connection, ExitOutcome, Journal, OutputLine, RunMetadata, Step, Stream, sandbox::Limits},
     engine::{
         Engine, EngineConfig, EngineMetrics, ExecuteError, Executed, LaunchError, ResolveError, Resolved,
         resolve::Definitions,
@@ -294,6 +294,7 @@ impl Artifact for TestArtifact {
         &self,
         metadata: &RunMetadata,
         environment: &BTreeMap<String, String>,
+        _: Limits,
         output: &Journal,
     ) -> Result<Box<dyn Running>, String> {
         if let Kind::Unrunnable(error) = &self.kind {

@@ -1,0 +1,244 @@
+//! What each buildpack's toolchain needs of a machine: its programs, its settings, and caches to keep.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::build::scratch::write_private;
+
+const MAVEN: &str = "maven";
+
+/// What one toolchain needs.
+#[derive(Debug, Default)]
+pub(super) struct Toolchain {
+    /// Programs; what lies around them may be read.
+    tools: &'static [&'static str],
+    /// Variables that name folders to be read, and where these are below the home if the variable is not set.
+    homes: &'static [(&'static str, &'static str)],
+    /// Settings below the home, which builds see: they may name registries, and hold the tokens for them.
+    settings: &'static [(&'static str, Place)],
+    /// Caches: the variable that names one, and its folder below that of all caches. A variable that is set wins.
+    ///
+    /// Each lies directly below: what a build can change there must not lead the peer, which makes these folders and
+    /// copies settings into them, elsewhere.
+    caches: &'static [(Option<&'static str>, &'static str)],
+}
+
+/// Where a copy of a setting goes.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// The same place below the temporary home.
+    Home,
+    /// This cache.
+    Cache(&'static str),
+}
+
+/// What a toolchain is given for one program of a builder.
+#[derive(Debug, Default)]
+pub(super) struct Provision {
+    pub(super) read: Vec<PathBuf>,
+    pub(super) write: Vec<PathBuf>,
+    pub(super) variables: BTreeMap<&'static str, OsString>,
+}
+
+/// Folders of one program of a builder.
+#[derive(Debug)]
+pub(super) struct Folders<'a> {
+    /// The home of whoever runs the peer.
+    pub(super) theirs: Option<&'a Path>,
+    /// The temporary home.
+    pub(super) home: &'a Path,
+    /// For temporary files.
+    pub(super) temporary: &'a Path,
+    /// Below it, one folder for each toolchain.
+    pub(super) caches: &'a Path,
+}
+
+impl Toolchain {
+    /// What a buildpack needs. Other builders bring what they need.
+    pub(super) fn of(buildpack: Option<&str>) -> Self {
+        match buildpack {
+            Some("golang") => Self {
+                tools: &["go", "gcc"],
+                homes: &[("GOROOT", ""), ("GOPATH", "")],
+                settings: &[(".config/go/env", Place::Home), (".netrc", Place::Home), (".gitconfig", Place::Home)],
+                caches: &[(Some("GOCACHE"), "go-build"), (Some("GOMODCACHE"), "go-modules")],
+            },
+            Some("node") => Self {
+                // Python builds what is native.
+                tools: &["node", "npm", "python3"],
+                homes: &[],
+                settings: &[(".npmrc", Place::Home)],
+                caches: &[(Some("npm_config_cache"), "npm"), (Some("npm_config_devdir"), "node-headers")],
+            },
+            Some("java") => Self {
+                tools: &["java", "javac", "mvn", "gradle"],
+                homes: &[("JAVA_HOME", ""), ("M2_HOME", ""), ("MAVEN_HOME", ""), ("GRADLE_HOME", "")],
+                settings: &[
+                    (".m2/settings.xml", Place::Home),
+                    (".m2/settings-security.xml", Place::Home),
+                    (".gradle/gradle.properties", Place::Cache("gradle")),
+                ],
+                caches: &[(None, MAVEN), (Some("GRADLE_USER_HOME"), "gradle")],
+            },
+            Some("rust") => Self {
+                tools: &["cargo", "rustc", "cc"],
+                homes: &[("RUSTUP_HOME", ".rustup")],
+                settings: &[
+                    (".cargo/config.toml", Place::Cache("cargo")),
+                    (".cargo/credentials.toml", Place::Cache("cargo")),
+                ],
+                caches: &[(Some("CARGO_HOME"), "cargo"), (None, "rust")],
+            },
+            _ => Self::default(),
+        }
+    }
+
+    /// What a chaincode may read of it.
+    pub(super) fn to_run(&self, theirs: Option<&Path>) -> Vec<PathBuf> {
+        let named = self.homes.iter().filter_map(|(variable, default)| {
+            folder_in(variable).or_else(|| Some(theirs?.join(default)).filter(|_| !default.is_empty()))
+        });
+        let around = self.tools.iter().flat_map(|tool| around(tool, theirs));
+        named.chain(around).filter(|path| path.exists()).collect()
+    }
+
+    /// What a build may use of it. Copies settings and makes folders of caches.
+    pub(super) fn to_build(&self, folders: &Folders<'_>) -> io::Result<Provision> {
+        let mut provision = Provision { read: self.to_run(folders.theirs), ..Provision::default() };
+        for (variable, default) in self.homes.iter().filter(|(_, default)| !default.is_empty()) {
+            if let (None, Some(theirs)) = (env::var_os(variable), folders.theirs) {
+                provision.variables.insert(variable, theirs.join(default).into());
+            }
+        }
+        for (variable, name) in self.caches {
+            let cache = variable.and_then(folder_in).unwrap_or_else(|| folders.caches.join(name));
+            fs::create_dir_all(&cache)?;
+            if let Some(variable) = variable {
+                provision.variables.insert(variable, cache.clone().into());
+            }
+            provision.write.push(cache);
+        }
+        for (setting, place) in self.settings {
+            let from = folders.theirs.map(|home| home.join(setting));
+            let to = match place {
+                Place::Home => folders.home.join(setting),
+                Place::Cache(name) => {
+                    folders.caches.join(name).join(Path::new(setting).file_name().unwrap_or_default())
+                }
+            };
+            // A cache that they named has its settings already.
+            if matches!(place, Place::Home) || provision.write.iter().any(|cache| to.starts_with(cache)) {
+                renew(from.as_deref(), &to)?;
+            }
+        }
+        if self.tools.contains(&"mvn") {
+            java_options(&mut provision, folders);
+        }
+        Ok(provision)
+    }
+}
+
+/// Java knows its home from the system's list of users, and its temporary folder from nowhere.
+fn java_options(provision: &mut Provision, folders: &Folders<'_>) {
+    let (home, temporary) = (folders.home.display(), folders.temporary.display());
+    let java = format!("-Duser.home={home} -Djava.io.tmpdir={temporary}");
+    let repository = folders.caches.join(MAVEN);
+    let maven = format!("{java} -Dmaven.repo.local={}", repository.display());
+    for (variable, ours) in [("MAVEN_OPTS", maven), ("GRADLE_OPTS", java)] {
+        let theirs = env::var(variable).unwrap_or_default();
+        // What comes last wins.
+        provision.variables.insert(variable, format!("{ours} {theirs}").trim().into());
+    }
+}
+
+/// Makes `to` a copy of `from`, or makes sure that there is none if there is nothing to copy: an earlier build may
+/// have left another.
+fn renew(from: Option<&Path>, to: &Path) -> io::Result<()> {
+    let content = from.and_then(|from| fs::read(from).ok());
+    match fs::remove_file(to) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(_) => fs::remove_dir_all(to)?,
+    }
+    let Some(content) = content else { return Ok(()) };
+    fs::create_dir_all(to.parent().unwrap_or(Path::new("/")))?;
+    write_private(to, &content, 0o600)
+}
+
+/// The folder that a variable names.
+fn folder_in(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// The installation that a program on `PATH` belongs to, as it is called and as it is found behind links:
+/// `/opt/go` for `/opt/go/bin/go`. A home is none.
+fn around(tool: &str, home: Option<&Path>) -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(tool));
+    let Some(called) = found.into_iter().find(|program| program.is_file()) else { return Vec::new() };
+    let behind = fs::canonicalize(&called).ok();
+    [Some(called), behind].into_iter().flatten().filter_map(|program| installation(&program, home)).collect()
+}
+
+fn installation(program: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    let folder = program.parent()?;
+    let is_programs = folder.file_name().is_some_and(|name| name == "bin" || name == "shims");
+    let above = folder.parent()?;
+    let is_personal = |path: &Path| {
+        // Cargo keeps its tokens beside its programs, and many keep theirs below `.local`.
+        path.parent().is_none()
+            || home.is_some_and(|home| {
+                home.starts_with(path) || path == home.join(".cargo") || path == home.join(".local")
+            })
+    };
+    let whole = if is_programs && !is_personal(above) { above } else { folder };
+    (!is_personal(whole)).then(|| whole.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_installation_around_a_program_and_never_a_home() {
+        let home = Path::new("/home/anna");
+        for (program, found) in [
+            ("/usr/local/go/bin/go", Some("/usr/local/go")),
+            ("/home/anna/.nvm/versions/node/v20/bin/node", Some("/home/anna/.nvm/versions/node/v20")),
+            ("/home/anna/.asdf/shims/node", Some("/home/anna/.asdf")),
+            ("/home/anna/.cargo/bin/cargo", Some("/home/anna/.cargo/bin")),
+            ("/home/anna/.local/bin/mvn", Some("/home/anna/.local/bin")),
+            ("/home/anna/bin/go", Some("/home/anna/bin")),
+            ("/home/anna/go", None),
+            ("/bin/sh", Some("/bin")),
+            ("/go", None),
+        ] {
+            assert_eq!(installation(Path::new(program), Some(home)).as_deref(), found.map(Path::new), "{program}");
+        }
+    }
+
+    #[test]
+    fn gives_a_build_its_settings_anew_and_its_caches() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir_all(path("theirs/.cargo")).expect("a folder");
+        fs::create_dir_all(path("theirs/.ssh")).expect("a folder");
+        fs::write(path("theirs/.cargo/config.toml"), "ours").expect("a file");
+        fs::create_dir_all(path("caches/cargo")).expect("a folder");
+        fs::write(path("caches/cargo/config.toml"), "poisoned").expect("a file");
+        fs::write(path("caches/cargo/credentials.toml"), "poisoned").expect("a file");
+        let (theirs, home, temporary, caches) = (path("theirs"), path("home"), path("tmp"), path("caches"));
+        let folders = Folders { theirs: Some(&theirs), home: &home, temporary: &temporary, caches: &caches };
+        let provision = Toolchain::of(Some("rust")).to_build(&folders).expect("folders");
+        let setting = fs::read_to_string(path("caches/cargo/config.toml"));
+        assert_eq!(setting.expect("a file"), "ours");
+        assert!(!path("caches/cargo/credentials.toml").exists());
+        assert_eq!(provision.write, [path("caches/cargo"), path("caches/rust")]);
+        assert!(!provision.read.iter().any(|read| path("theirs/.ssh").starts_with(read)));
+    }
+}

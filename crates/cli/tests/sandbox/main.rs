@@ -1,0 +1,318 @@
+//! Packages that mean no good, built and run as a peer does it, and what comes of it.
+//!
+//! Each test asks the peer's own report what this system enforces, and expects exactly that.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::{fs, net::TcpListener, time::Duration};
+
+use windlass_chaincode::build::{
+    Failure, Step, StepError,
+    sandbox::{Excess, Limits, Mode},
+};
+
+use support::{Peer, eventually, mark, sleepers};
+
+/// Says of each line whether it worked.
+const TRY: &str =
+    r#"try() { what=$1; shift; if sh -c "$*" > /dev/null 2>&1; then echo "$what: yes"; else echo "$what: no"; fi; }"#;
+
+fn open_socket(family: &str) -> String {
+    format!("perl -e 'use Socket; socket(S, {family}, SOCK_STREAM, 0) or exit 1'")
+}
+
+#[tokio::test]
+async fn a_chaincode_sees_its_own_and_nothing_of_the_peer() {
+    let peer = Peer::new();
+    fs::create_dir_all(peer.path("peer/externalbuilder/builds/other/bld")).expect("a folder");
+    fs::write(peer.path("peer/externalbuilder/builds/other/bld/chaincode"), "").expect("a file");
+    let us = std::process::id();
+    let root = peer.root().display();
+    let (unix, inet) = (open_socket("AF_UNIX"), open_socket("AF_INET"));
+    let script = format!(
+        r#"{TRY}
+        try key cat {root}/peer/key.pem
+        try ledger ls {root}/peer
+        try other-chaincode cat {root}/peer/externalbuilder/builds/other/bld/chaincode
+        try outside "echo x > {root}/outside"
+        try tmp "echo x > /tmp/windlass-sandbox-$$; test -e /tmp/windlass-sandbox-$$"
+        try own-build-written "echo x > $PWD/new"
+        try own-build-read cat $PWD/chaincode
+        try home "echo x > $HOME/x"
+        try own-tmp mktemp
+        try environment-of-the-peer cat /proc/{us}/environ
+        try signal-to-the-peer kill -0 {us}
+        try signal-to-the-supervisor kill -0 $PPID
+        try signal-to-oneself kill -0 $$
+        try namespaces unshare -U true
+        try machine-socket "{unix}"
+        try network-socket "{inet}"
+        try capabilities "chroot / true"
+        rm -f /tmp/windlass-sandbox-$$"#
+    );
+    let (output, ended) = peer.run_to_end(&script).await;
+    let unless = |what: &str| if peer.keeps_from(what) { "no" } else { "yes" };
+    let (files, calls, signals) = (unless("files"), unless("other processes"), unless("signals"));
+    let expected = [
+        ("key", files),
+        ("ledger", files),
+        ("other-chaincode", files),
+        ("outside", files),
+        ("tmp", files),
+        ("own-build-written", files),
+        ("own-build-read", "yes"),
+        ("home", "yes"),
+        ("own-tmp", "yes"),
+        ("environment-of-the-peer", files),
+        ("signal-to-the-peer", signals),
+        ("signal-to-the-supervisor", signals),
+        ("signal-to-oneself", "yes"),
+        ("namespaces", calls),
+        ("machine-socket", unless("sockets of this machine")),
+        ("network-socket", "yes"),
+        ("capabilities", "no"),
+    ];
+    let expected: Vec<_> = expected.iter().map(|(what, answer)| format!("{what}: {answer}")).collect();
+    assert_eq!(output, expected);
+    assert_eq!(ended.error, None);
+    assert_eq!(peer.path("outside").exists(), files == "yes");
+}
+
+#[tokio::test]
+async fn a_build_script_sees_a_home_of_its_own_and_no_key() {
+    let peer = Peer::new();
+    let script = format!(
+        r#"{TRY}
+        try key cat {0}/peer/key.pem
+        try outside "echo x > {0}/outside"
+        try real-home "ls {home}"
+        try home "echo x > $HOME/x && mktemp"
+        case $HOME in {0}/scratch/*) echo own home;; *) echo "another home: $HOME";; esac"#,
+        peer.root().display(),
+        home = std::env::var("HOME").expect("a home"),
+    );
+    let built = peer.build_with_script(&format!("{{ {script}\n}} > report 2>&1")).await;
+    let built = built.unwrap_or_else(|error| panic!("{error}"));
+    let report = built.build.release_folder().with_file_name("bld").join("src/report");
+    let files = if peer.keeps_from("files") { "no" } else { "yes" };
+    assert_eq!(
+        fs::read_to_string(report).expect("a file"),
+        format!("key: {files}\noutside: {files}\nreal-home: {files}\nhome: yes\nown home\n")
+    );
+    assert_eq!(fs::read_dir(peer.path("scratch")).expect("a folder").count(), 0, "the home is gone");
+}
+
+#[tokio::test]
+async fn memory_without_end_is_ended() {
+    let mut peer = Peer::new();
+    peer.limit_run(Limits { memory: Some(64 << 20), ..Limits::default() });
+    assert!(peer.keeps_from("memory"));
+    // At most a gigabyte, in case nobody stops it.
+    let script =
+        "exec perl -e 'for (1..1024) { push @a, \"x\" x 1048576; select(undef, undef, undef, 0.005) } sleep 600'";
+    let (_, ended) = peer.run_to_end(script).await;
+    assert_eq!(ended.error, Some(StepError::Exceeded { step: Step::Run, excess: Excess::Memory(64 << 20) }));
+    assert_eq!(ended.to_string(), "builder 'binary' run failed: run used more than 64 MiB of memory and was killed");
+}
+
+#[tokio::test]
+async fn processes_without_end_are_ended_all_of_them() {
+    let mut peer = Peer::new();
+    peer.limit_run(Limits { processes: Some(40), ..Limits::default() });
+    assert!(peer.keeps_from("processes"));
+    let mark = mark();
+    // Each starts two more: 512 in the end, in case nobody stops them. They leave their group and their session.
+    let bomb = format!(
+        "bomb() {{ if [ $1 -gt 0 ]; then setsid sh \"$0\" $(($1 - 1)) & setsid sh \"$0\" $(($1 - 1)) & fi; exec sleep {mark}; }}\n\
+         case $1 in [0-9]*) bomb $1;; *) bomb 8;; esac"
+    );
+    let (_, ended) = peer.run_to_end(&bomb).await;
+    assert_eq!(ended.to_string(), "builder 'binary' run failed: run had more than 40 processes and was killed");
+    assert_eq!(sleepers(&mark), 0, "when the end is told, nothing runs any more");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_nobody_elses() {
+    for (script, ended) in [
+        // One file, many files, and files without a name.
+        ("exec head -c 100000000 /dev/zero > $HOME/one", "signal: file size limit exceeded"),
+        (
+            "for i in 1 2 3 4 5 6 7 8; do head -c 9000000 /dev/zero > $TMPDIR/$i; done; sleep 600",
+            "run used more than 32 MiB of disk and was killed",
+        ),
+        (
+            "f() { exec perl -e 'for (1..5) { open my $f, \">\", \"$ENV{HOME}/$_\"; unlink \"$ENV{HOME}/$_\"; print $f \"x\" x 9000000; $f->flush; push @f, $f } sleep 600'; }; f",
+            "run used more than 32 MiB of disk and was killed",
+        ),
+    ] {
+        let mut peer = Peer::new();
+        peer.limit_run(Limits { disk: Some(32 << 20), ..Limits::default() });
+        assert!(peer.keeps_from("disk"));
+        let (output, outcome) = peer.run_to_end(script).await;
+        assert_eq!(outcome.to_string(), format!("builder 'binary' run failed: {ended}"), "{output:?}");
+        assert_eq!(fs::read_dir(peer.path("scratch")).expect("a folder").count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn processors_are_limited_and_stay_so() {
+    let mut peer = Peer::new();
+    peer.limit_run(Limits { cpus: Some(1), ..Limits::default() });
+    let script = "nproc; taskset -p -c 0,1 $$ > /dev/null 2>&1; nproc";
+    let (output, _) = peer.run_to_end(script).await;
+    assert_eq!(output, ["1", "1"]);
+}
+
+#[tokio::test]
+async fn what_a_build_leaves_behind_ends_with_it() {
+    let peer = Peer::new();
+    assert!(peer.keeps_from("processes left behind"));
+    let mark = mark();
+    // A daemon in the usual manner: a session of its own, its parent gone, no output.
+    let script = format!("(setsid sh -c 'sleep {mark} > /dev/null 2>&1 < /dev/null &' &)\nsleep 1");
+    peer.build_with_script(&script).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(sleepers(&mark), 0);
+}
+
+#[tokio::test]
+async fn what_a_chaincode_starts_ends_with_it_however_it_is_ended() {
+    let peer = Peer::new();
+    for polite in [true, false] {
+        let mark = mark();
+        let script = format!("setsid sleep {mark} &\n(setsid sh -c 'sleep {mark} &' &)\nexec sleep {mark}");
+        let mut process = peer.run(&script).await;
+        eventually("three processes", || sleepers(&mark) == 3).await;
+        if polite {
+            process.stop().await;
+            assert_eq!(sleepers(&mark), 0);
+            assert_eq!(process.wait().await.to_string(), "builder 'binary' run failed: signal: terminated");
+        } else {
+            drop(process);
+            eventually("their end", || sleepers(&mark) == 0).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_hangs_is_ended_in_time() {
+    let mut peer = Peer::new();
+    peer.config.time.build = Duration::from_secs(5);
+    let mark = mark();
+    let error = peer.build_with_script(&format!("setsid sleep {mark} & sleep {mark}")).await.err().expect("no build");
+    let timed_out = StepError::TimedOut { step: Step::Build, limit: Duration::from_secs(5) };
+    assert_eq!(error.failure, Failure::Build { builder: "node".into(), error: timed_out });
+    assert_eq!(sleepers(&mark), 0);
+}
+
+#[tokio::test]
+async fn a_build_has_a_network_or_none() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let port = listener.local_addr().expect("a socket").port();
+    let connect = format!(
+        "exec node -e \"require('net').connect({port}, '127.0.0.1').on('connect', () => process.exit(0)).on('error', e => {{ console.log(e.code); process.exit(1) }})\""
+    );
+    let mut peer = Peer::new();
+    peer.build_with_script(&connect).await.unwrap_or_else(|error| panic!("{error}"));
+    peer.config.sandbox.offline = true;
+    let denied = peer.keeps_from("network of builds");
+    let result = peer.build_with_script(&format!("{connect} # again")).await;
+    match result.err() {
+        Some(error) if denied => assert!(error.to_string().contains("ENETUNREACH"), "{error}"),
+        None if !denied => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_builder_of_ones_own_is_left_alone_unless_it_is_named() {
+    let mut peer = Peer::new();
+    let key = peer.path("peer/key.pem");
+    let script = format!("echo home [$HOME]; cat {}", key.display());
+    peer.add_builder("own", &[("detect", "exit 0"), ("build", &script)]);
+    peer.write_chaincode("exit 0");
+    let built = peer.build("binary").await.unwrap_or_else(|error| panic!("{error}"));
+    let printed: Vec<_> = built.build.output().into_iter().filter(|line| line.step == Step::Build).collect();
+    assert_eq!(printed.iter().map(|line| &line.text).collect::<Vec<_>>(), ["home []", "the peer's key"]);
+
+    fs::remove_dir_all(peer.path("peer/externalbuilder/builds")).expect("a folder");
+    peer.config.sandbox.builders.insert("own".to_owned(), Mode::Auto);
+    match peer.build("binary").await.err() {
+        Some(error) if peer.keeps_from("files") => {
+            assert!(error.to_string().contains("external builder 'own' failed: exit status 1"), "{error}");
+            assert!(error.to_string().contains("key.pem: Permission denied"), "{error}");
+        }
+        None if !peer.keeps_from("files") => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+const JAVA: &str = r#"public class Main {
+    public static void main(String[] args) throws Exception {
+        java.io.File.createTempFile("a", "b");
+        System.out.println("hello from java");
+    }
+}"#;
+const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion><groupId>g</groupId><artifactId>a</artifactId><version>1</version>
+  <properties><maven.compiler.source>11</maven.compiler.source><maven.compiler.target>11</maven.compiler.target></properties>
+  <build><plugins><plugin><artifactId>maven-jar-plugin</artifactId>
+    <configuration><archive><manifest><mainClass>Main</mainClass></manifest></archive></configuration>
+  </plugin></plugins></build>
+</project>"#;
+
+#[tokio::test]
+async fn every_toolchain_builds_and_runs_in_it() {
+    for (language, files) in [
+        (
+            "go",
+            &[("go.mod", "module m\n"), ("main.go", "package main\nfunc main() { println(\"hello from go\") }\n")][..],
+        ),
+        (
+            "rust",
+            &[
+                ("Cargo.toml", "[package]\nname = 'confined'\nversion = '1.0.0'\nedition = '2021'\n"),
+                ("src/main.rs", "fn main() { println!(\"hello from rust\") }\n"),
+            ],
+        ),
+        (
+            "node",
+            &[
+                ("package.json", r#"{"dependencies":{"left-pad":"1.3.0"},"scripts":{"start":"node main.js"}}"#),
+                ("main.js", "console.log(require('left-pad')('hello from node', 15))"),
+            ],
+        ),
+        ("java", &[("pom.xml", POM), ("src/main/java/Main.java", JAVA)]),
+    ] {
+        let mut peer = Peer::new();
+        // What was downloaded for an earlier test serves.
+        peer.config.sandbox.own_caches = false;
+        // Cargo reads the settings of every folder above, and above the test's own is this project.
+        peer.config.scratch = None;
+        for (name, text) in files {
+            let path = peer.path(language).join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        }
+        let built = peer.build(language).await.unwrap_or_else(|error| panic!("{language}: {error}"));
+        let mut process = built.run();
+        let ended = process.wait().await;
+        let output = process.output_tail();
+        assert!(ended.error.is_none() && output.contains(&format!("hello from {language}")), "{ended}: {output:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_must_be_confined_and_cannot_is_not_started() {
+    let mut peer = Peer::new();
+    peer.config.sandbox.mode = Mode::Require;
+    peer.config.sandbox.executable = None;
+    let error = peer.build_with_script("touch ran").await.err().expect("no build");
+    let text = error.to_string();
+    assert_eq!(
+        text,
+        "external builder failed: external builder failed to build: external builder 'node' failed: it cannot be \
+         confined as windlass.sandbox.mode demands: the peer does not know the windlass binary"
+    );
+    assert!(!peer.keeps_from("sandbox"));
+}
