@@ -92,15 +92,16 @@ fn cut_after(dir: &Path, number: u64, options: &LedgerOptions) -> Result<(), Led
     let Some(first) = first else { return Ok(()) };
     if let Some(store) = rebuild::open_existing(dir, options)? {
         for stored in blocks.iterate(first) {
-            keep_private(&*store, number + 1, &stored?)?;
+            keep_private(&*store, &stored?)?;
         }
     }
     Ok(blocks.cut_at(first)?)
 }
 
-/// Keeps the private data of a block as that of endorsements made at `height`.
-fn keep_private(store: &dyn Store, height: u64, stored: &StoredBlock) -> Result<(), LedgerError> {
+/// Keeps the private data of a block as that of endorsements made when it was due: until long after it comes again.
+fn keep_private(store: &dyn Store, stored: &StoredBlock) -> Result<(), LedgerError> {
     let unreadable = |_| LedgerError::Damaged("the private data of a block cannot be read");
+    let height = stored.block.header.as_ref().map_or(0, |header| header.number);
     let entries = stored.block.data.as_ref().map(|data| data.data.as_slice()).unwrap_or_default();
     for transaction in BlockPrivate::decode(stored.private.clone()).map_err(unreadable)?.transactions {
         let entry = usize::try_from(transaction.index).ok().and_then(|index| entries.get(index));

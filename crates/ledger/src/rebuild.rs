@@ -9,13 +9,16 @@ use std::{
 
 use crate::{
     LedgerError, LedgerOptions, StoreKind,
-    blocks::{BlockFiles, Location, WalkFrom, create_folder},
+    blocks::{BlockFiles, Location, WalkFrom, create_folder, sync_folder},
     commit, keys, offline,
     savepoint::Savepoint,
-    store::{Batch, Row, Store, StoreError, fjall::FjallStore, memory::MemoryStore},
+    store::{Batch, Store, StoreError, fjall::FjallStore, memory::MemoryStore},
 };
 
 const STATE: &str = "state";
+/// The store that is to take the place of [`STATE`], and the one whose place was taken.
+const NEXT_STATE: &str = "state.new";
+const LAST_STATE: &str = "state.old";
 const BLOCKS: &str = "blocks";
 
 /// A ledger's parts, in agreement.
@@ -37,37 +40,31 @@ pub(crate) fn exists(dir: &Path) -> bool {
     blocks(dir).is_dir()
 }
 
-/// The store as it is, if there is one that can be opened; one that cannot is made again with the ledger.
+/// The store as it is, if there is one; one that is damaged is replaced.
 pub(crate) fn open_existing(dir: &Path, options: &LedgerOptions) -> Result<Option<Arc<dyn Store>>, LedgerError> {
-    let state = dir.join(STATE);
-    if !state.is_dir() {
-        return Ok(None);
-    }
-    match open_store(&state, options) {
-        Ok(store) => Ok(Some(store)),
-        Err(error) if error.is_damage() => Ok(None),
-        Err(error) => Err(error.into()),
+    settle(dir)?;
+    if dir.join(STATE).is_dir() { open_or_replace(dir, options).map(Some) } else { Ok(None) }
+}
+
+fn open_or_replace(dir: &Path, options: &LedgerOptions) -> Result<Arc<dyn Store>, LedgerError> {
+    match open_store(&dir.join(STATE), options) {
+        // A new store would fare no better, and what waits for its block in the old one would be lost.
+        Err(error) if !error.is_damage() => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "the state cannot be opened and is made again from the blocks");
+            replace_store(None, dir, options)
+        }
+        Ok(store) => Ok(store),
     }
 }
 
 /// Opens the parts in `dir`, creating what is missing, and brings state to the last block.
 pub(crate) fn open(dir: &Path, options: &LedgerOptions) -> Result<Parts, LedgerError> {
-    let state = dir.join(STATE);
     create_folder(dir)?;
+    settle(dir)?;
     offline::finish(dir, options)?;
-    let opened = open_store(&state, options);
-    let (mut store, mut savepoint) = match opened {
-        Ok(store) => {
-            let savepoint = Savepoint::read(&*store)?;
-            (store, savepoint)
-        }
-        // A new store would fare no better, and what waits for its block in the old one would be lost.
-        Err(error) if !error.is_damage() => return Err(error.into()),
-        Err(error) => {
-            tracing::warn!(%error, "the state cannot be opened and is made again from the blocks");
-            (replace_store(None, &state, options)?, None)
-        }
-    };
+    let mut store = open_or_replace(dir, options)?;
+    let mut savepoint = Savepoint::read(&*store)?;
     // Histories cannot be added halfway.
     if options.history && savepoint.as_ref().is_some_and(|savepoint| !savepoint.history) {
         savepoint = None;
@@ -81,11 +78,11 @@ pub(crate) fn open(dir: &Path, options: &LedgerOptions) -> Result<Parts, LedgerE
             if savepoint.is_some() || !is_fresh(&*store)? {
                 let height = savepoint.map(|savepoint| savepoint.height);
                 tracing::warn!(
-                    state = %state.display(),
+                    state = %dir.join(STATE).display(),
                     height,
                     "the state is not one of these blocks, or of another layout, and is made again from them"
                 );
-                store = replace_store(Some(store), &state, options)?;
+                store = replace_store(Some(store), dir, options)?;
             }
             None
         }
@@ -138,29 +135,58 @@ fn open_store(path: &Path, options: &LedgerOptions) -> Result<Arc<dyn Store>, St
     })
 }
 
-/// An empty store in place of `old`. Private data that waits for its block lives nowhere else and is kept.
+/// An empty store in place of `old`. Private data that waits for its block lives nowhere else: it is in the new store,
+/// and durable, before the old one goes.
 fn replace_store(
     old: Option<Arc<dyn Store>>,
-    path: &PathBuf,
+    dir: &Path,
     options: &LedgerOptions,
 ) -> Result<Arc<dyn Store>, LedgerError> {
-    let mut waiting: Vec<Row> = Vec::new();
+    let mut waiting = Batch::new();
     if let Some(old) = old {
         let (from, to) = keys::all_transient();
-        waiting = old.snapshot().range(&from, &to).collect::<Result<_, _>>()?;
-    }
-    // The old store is closed here: it was the only handle.
-    match fs::remove_dir_all(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            return Err(LedgerError::Io { path: path.clone(), source });
+        for row in old.snapshot().range(&from, &to) {
+            let (key, value) = row?;
+            waiting.put(key, value);
         }
-        _ => {}
+        // It is closed here: this was the only handle.
     }
-    let store = open_store(path, options)?;
-    let mut batch = Batch::new();
-    for (key, value) in waiting {
-        batch.put(key, value);
+    let (state, next, last) = (dir.join(STATE), dir.join(NEXT_STATE), dir.join(LAST_STATE));
+    let store = open_store(&next, options)?;
+    store.apply(waiting)?;
+    store.flush()?;
+    if matches!(options.store, StoreKind::Memory) {
+        return Ok(store);
     }
-    store.apply(batch)?;
-    Ok(store)
+    drop(store);
+    rename(&state, &last)?;
+    rename(&next, &state)?;
+    sync_folder(dir)?;
+    remove(&last)?;
+    Ok(open_store(&state, options)?)
+}
+
+/// Finishes a replacement of the store that was interrupted, or forgets it. The old one is moved away only when the new
+/// one is whole.
+fn settle(dir: &Path) -> Result<(), LedgerError> {
+    let (state, next) = (dir.join(STATE), dir.join(NEXT_STATE));
+    if next.is_dir() && !state.is_dir() {
+        rename(&next, &state)?;
+        sync_folder(dir)?;
+    }
+    remove(&next)?;
+    remove(&dir.join(LAST_STATE))
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), LedgerError> {
+    fs::rename(from, to).map_err(|source| LedgerError::Io { path: from.to_owned(), source })
+}
+
+fn remove(folder: &Path) -> Result<(), LedgerError> {
+    match fs::remove_dir_all(folder) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(LedgerError::Io { path: folder.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }

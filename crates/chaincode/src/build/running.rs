@@ -123,7 +123,7 @@ impl Launcher {
         let mut command = match &confinement {
             None => {
                 let mut command = Command::new(&program);
-                command.args(words).envs(self.parent());
+                command.args(words);
                 command
             }
             Some(confinement) => {
@@ -138,6 +138,8 @@ impl Launcher {
             .envs(environment)
             .envs(confinement.iter().flat_map(Confinement::variables))
             .envs(&self.variables)
+            // A supervisor ties itself to us by its input.
+            .envs(self.parent().filter(|_| !supervised))
             .stdin(if supervised { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

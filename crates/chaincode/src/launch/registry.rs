@@ -305,7 +305,8 @@ impl Registry {
         if let Some(slot) = slots.get(session.id()).filter(|_| seat.by_hand) {
             tracing::info!(id = session.id(), "chaincode that was started by hand has registered");
             slot.record.serving(seat.instance);
-            slot.sessions.iter().filter(|other| !Arc::ptr_eq(other, session)).for_each(supersede);
+            // Sessions stand in the order of their registration: the newest stays, whichever is ready first.
+            slot.sessions.iter().take_while(|other| !Arc::ptr_eq(other, session)).for_each(supersede);
         }
         self.count_streams(&slots, session.id());
         drop(slots);

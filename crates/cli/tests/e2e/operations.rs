@@ -107,7 +107,10 @@ exec "$WINDLASS_EXECUTABLE" sample "$@"
     let place = Place::new();
     let hog = place.folder_with("hog", &[("chaincode", HOG)]);
     make_executable(&hog.join("chaincode"));
-    let core = place.folder_with("core", &[("core.yaml", "windlass: { chaincodes: { hog: { memory: 300MiB } } }\n")]);
+    let core = place.folder_with(
+        "core",
+        &[("core.yaml", "windlass: { sandbox: { mode: auto }, chaincodes: { hog: { memory: 300MiB } } }\n")],
+    );
     let windlass = place.dev().ephemeral().arg("--config").arg(core.join("core.yaml")).chaincode("hog", hog).start();
     let expected = json!("builder 'binary' run failed: run used more than 300 MiB of memory and was killed");
     let deadline = Instant::now() + Duration::from_secs(60);

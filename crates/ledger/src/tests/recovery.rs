@@ -282,3 +282,27 @@ fn state_that_was_dropped_is_made_again() {
     let query = chain.ledger.query().expect("a query");
     assert_eq!(query.get_private("cc", "coll", "k").expect("a read"), Some(value("late")));
 }
+
+#[test]
+fn replacing_the_state_is_finished_or_forgotten_and_loses_no_private_data_wherever_a_crash_interrupts_it() {
+    let [options, _] = testing::options();
+    let chain = Chain::with(options.clone());
+    (1..=4).for_each(|number| commit_one(&chain, number));
+    let expected = picture(&chain.ledger);
+    let waiting = chain.endorse("later", |simulator| simulator.put_private("cc", "coll", "k", value("late")));
+    let (state, next, last) = ("state", "state.new", "state.old");
+    let moved = |folder: &Path, from: &str, to: &str| fs::rename(folder.join(from), folder.join(to)).expect("moved");
+    // The new one is not whole yet.
+    let chain = chain.reopen(|folder| fs::create_dir(folder.join(next)).expect("a folder"));
+    assert_eq!(picture(&chain.ledger), expected);
+    // It is, and the old one has been moved away. What is in it stands for the new one here.
+    let chain = chain.reopen(|folder| moved(folder, state, next));
+    assert_eq!(picture(&chain.ledger), expected);
+    // It has taken its place.
+    let chain = chain.reopen(|folder| fs::create_dir(folder.join(last)).expect("a folder"));
+    assert_eq!(picture(&chain.ledger), expected);
+    assert!(![next, last].iter().any(|name| chain.folder.path().join(name).exists()));
+    assert_eq!(chain.commit(vec![waiting]).codes, [Valid]);
+    let query = chain.ledger.query().expect("a query");
+    assert_eq!(query.get_private("cc", "coll", "k").expect("a read"), Some(value("late")));
+}
