@@ -6,10 +6,13 @@ pub(crate) mod config;
 pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod doctor;
+pub(crate) mod logs;
 pub(crate) mod network;
+pub(crate) mod operations;
 pub(crate) mod package;
 pub(crate) mod plumbing;
 pub(crate) mod status;
+pub(crate) mod uninstall;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -58,6 +61,15 @@ pub(crate) enum Command {
 
     /// Find out what is wrong, and what to do about it.
     Doctor(doctor::DoctorArgs),
+
+    /// Show what a chaincode prints, or what its builder printed.
+    Logs(logs::LogsArgs),
+
+    /// Remove a chaincode package that no channel needs.
+    Uninstall(uninstall::UninstallArgs),
+
+    /// Remove every chaincode package that no channel needs.
+    Prune(uninstall::PruneArgs),
 
     /// Make a chaincode package.
     Package(package::PackageArgs),

@@ -6,8 +6,10 @@ mod channel;
 mod config;
 mod deploy;
 mod doctor;
+mod logs;
 mod package;
 mod status;
+mod uninstall;
 
 use std::{ffi::OsString, future::Future, process::ExitCode, time::Duration};
 
@@ -39,6 +41,9 @@ pub(crate) fn run(command: Command, printer: &Printer) -> anyhow::Result<ExitCod
         }
         Command::Sandbox(args) => Ok(windlass_chaincode::build::sandbox::main(&args.words)),
         Command::Status(args) => block_on(status::run(&args, printer)),
+        Command::Logs(args) => block_on(logs::run(&args, printer)),
+        Command::Uninstall(args) => block_on(uninstall::uninstall(&args, printer)),
+        Command::Prune(args) => block_on(uninstall::prune(&args, printer)),
         Command::Package(args) => package::run(&args, printer).map(|()| ExitCode::SUCCESS),
         Command::Lifecycle(args) => Ok(plumbing("lifecycle", args, printer)),
         Command::Chaincode(args) => Ok(plumbing("chaincode", args, printer)),

@@ -17,9 +17,15 @@ pub enum Which {
 pub enum FindError {
     /// Nothing is called so.
     #[error(
-        "no chaincode, package label or package ID '{0}' is known to this peer; hint: `windlass status` lists what there is"
+        "no chaincode, package label or package ID '{name}' is known to this peer; hint: {}",
+        if .known.is_empty() { "none is installed".to_owned() } else { format!("there is {}", .known.join(", ")) }
     )]
-    Unknown(String),
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is: package IDs, each after the names that channels have for it.
+        known: Vec<String>,
+    },
     /// Several are called so.
     #[error("'{name}' may be any of {}; hint: give the beginning of a package ID", .found.join(", "))]
     Ambiguous {
@@ -42,9 +48,14 @@ impl Engine {
     /// # Errors
     /// When nothing, or more than one, is called so.
     pub fn output(&self, name: &str, which: Which) -> Result<Journal, FindError> {
-        let found = self.find(name);
+        let ids = self.ids();
+        let found = self.find(name, &ids);
         if found.is_empty() {
-            return Err(FindError::Unknown(name.to_owned()));
+            let known = ids.into_iter().map(|id| match self.names(&id).join(", ") {
+                names if names.is_empty() => id,
+                names => format!("{names} ({id})"),
+            });
+            return Err(FindError::Unknown { name: name.to_owned(), known: known.collect() });
         }
         match which {
             Which::Build => {
@@ -69,13 +80,18 @@ impl Engine {
         self.lifecycle.as_ref().map(|lifecycle| lifecycle.names(id)).unwrap_or_default()
     }
 
-    /// The package IDs that `name` may stand for: the exact one, else those of that name or label, else those
-    /// that begin so.
-    fn find(&self, name: &str) -> Vec<String> {
+    /// The package IDs of all that is known, also of builds that failed.
+    fn ids(&self) -> Vec<String> {
         let mut ids: Vec<_> = self.status().into_iter().map(|status| status.id).collect();
         ids.extend(self.lifecycle.iter().flat_map(|lifecycle| lifecycle.builds().failed()));
         ids.sort_unstable();
         ids.dedup();
+        ids
+    }
+
+    /// Those that `name` may stand for: the exact one, else those of that name or label, else those
+    /// that begin so.
+    fn find(&self, name: &str, ids: &[String]) -> Vec<String> {
         fn parts(id: &str) -> (&str, &str) {
             id.rsplit_once(':').unwrap_or((id, ""))
         }

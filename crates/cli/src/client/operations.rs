@@ -1,19 +1,34 @@
 //! A peer's operations endpoint, over HTTP.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::TcpStream,
 };
 use windlass_transport::ClientTls;
+
+use crate::args::operations::OperationsArgs;
 
 /// How long the peer may take to answer.
 const LIMIT: Duration = Duration::from_secs(10);
 /// An answer that is longer is none of ours.
 const LONGEST: u64 = 64 << 20;
+/// So is one with more than this before the body.
+const HEAD: u64 = 64 << 10;
+
+/// A connection, secured or not.
+trait Connection: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Connection for T {}
+
+/// An answer, of which the body is still to be read.
+pub(crate) struct Reply {
+    status: u16,
+    body: BufReader<Pin<Box<dyn Connection>>>,
+}
 
 /// Where a peer's operations endpoint is, and how it is secured.
 #[derive(Clone, Debug)]
@@ -34,6 +49,7 @@ pub(crate) struct Chaincode {
     pub(crate) id: String,
     pub(crate) state: String,
     pub(crate) builder: String,
+    pub(crate) toolchain: Option<String>,
     pub(crate) streams: usize,
     pub(crate) executions: usize,
     pub(crate) restarts: u64,
@@ -55,13 +71,22 @@ pub(crate) struct Instance {
 }
 
 impl Operations {
+    /// The endpoint that the arguments name, if they do.
+    pub(crate) fn named(args: &OperationsArgs) -> anyhow::Result<Option<Self>> {
+        let Some(address) = &args.operations else { return Ok(None) };
+        Ok(Some(match (&args.tls_root, args.tls_cert.as_deref().zip(args.tls_key.as_deref())) {
+            (Some(root), identity) => Self::secured(address, root, identity)?,
+            (None, _) => Self::plain(address),
+        }))
+    }
+
     /// An endpoint without TLS.
     pub(crate) fn plain(address: &str) -> Self {
         Self { address: address.to_owned(), tls: None }
     }
 
     /// An endpoint with TLS; `identity` is certificate and key, where it wants to know us.
-    pub(crate) fn secured(address: &str, root: &Path, identity: Option<(&Path, &Path)>) -> anyhow::Result<Self> {
+    fn secured(address: &str, root: &Path, identity: Option<(&Path, &Path)>) -> anyhow::Result<Self> {
         let identity = match identity {
             Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
             None => None,
@@ -86,17 +111,69 @@ impl Operations {
 
     /// Status and body of an answer.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
-        let asked = tokio::time::timeout(LIMIT, self.ask(path)).await;
+        self.in_time(async {
+            let mut reply = self.ask(path).await?;
+            Ok((reply.status, reply.text().await))
+        })
+        .await
+    }
+
+    /// A successful answer, whose body is read line by line, as it comes.
+    pub(crate) async fn open(&self, path: &str) -> anyhow::Result<Reply> {
+        /// What a refusal says.
+        #[derive(Deserialize)]
+        struct Refusal {
+            error: String,
+        }
+        self.in_time(async {
+            let address = &self.address;
+            let mut reply = self.ask(path).await?;
+            let refused = reply.status != 200;
+            let said = if refused { reply.text().await } else { String::new() };
+            match (reply.status, serde_json::from_str::<Refusal>(&said)) {
+                (200, _) => Ok(reply),
+                (_, Ok(Refusal { error })) => bail!(error),
+                (401, _) => {
+                    bail!("{address} wants a client certificate; hint: give --tls-cert FILE and --tls-key FILE")
+                }
+                (404, _) => bail!("{address} knows nothing of logs: is it a Windlass peer?"),
+                (code, _) => bail!("{address} answers with status {code}"),
+            }
+        })
+        .await
+    }
+
+    async fn in_time<T>(&self, asked: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let asked = tokio::time::timeout(LIMIT, asked).await;
         asked.map_err(|_| anyhow::anyhow!("{} does not answer within {}s", self.address, LIMIT.as_secs()))?
     }
 
-    async fn ask(&self, path: &str) -> anyhow::Result<(u16, String)> {
+    /// HTTP/1.0, so that the body ends with the connection.
+    async fn ask(&self, path: &str) -> anyhow::Result<Reply> {
+        let address = &self.address;
+        let mut body = BufReader::new(self.connect().await?);
+        let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\naccept: application/json\r\n\r\n");
+        body.write_all(request.as_bytes()).await.with_context(|| format!("cannot ask {address}"))?;
+        let mut head = Vec::new();
+        let mut limited = (&mut body).take(HEAD);
+        while !head.ends_with(b"\r\n\r\n") {
+            let read = limited.read_until(b'\n', &mut head).await;
+            if read.with_context(|| format!("{address} does not answer"))? == 0 || !head.starts_with(b"HTTP/") {
+                bail!("{address} does not speak HTTP; hint: with TLS, give --tls-root FILE");
+            }
+        }
+        let status = String::from_utf8_lossy(&head).split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.with_context(|| format!("{address} does not speak HTTP"))?;
+        Ok(Reply { status, body })
+    }
+
+    async fn connect(&self) -> anyhow::Result<Pin<Box<dyn Connection>>> {
         let address = &self.address;
         let unreachable = || {
             format!("no peer answers at {address}; hint: --operations HOST:PORT says where its operations endpoint is")
         };
         let stream = TcpStream::connect(address.as_str()).await.with_context(unreachable)?;
-        let Some(tls) = &self.tls else { return exchange(stream, address, path).await };
+        let Some(tls) = &self.tls else { return Ok(Box::pin(stream)) };
         let mut config = tls.config()?;
         // The configuration is made for gRPC; here the protocol is HTTP/1.1.
         Arc::make_mut(&mut config).alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -105,28 +182,26 @@ impl Operations {
             .connect(tls.name_for(host)?, stream)
             .await
             .with_context(|| format!("TLS with {address} failed"))?;
-        exchange(stream, address, path).await
+        Ok(Box::pin(stream))
     }
 }
 
-async fn exchange(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    address: &str,
-    path: &str,
-) -> anyhow::Result<(u16, String)> {
-    let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\naccept: application/json\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.with_context(|| format!("cannot ask {address}"))?;
-    let mut answer = Vec::new();
-    let read = stream.take(LONGEST).read_to_end(&mut answer).await;
-    if answer.is_empty() {
-        read.with_context(|| format!("{address} does not answer"))?;
+impl Reply {
+    /// The rest of the body, as far as it comes.
+    async fn text(&mut self) -> String {
+        let mut text = Vec::new();
+        // What a server has said before it broke off counts.
+        let _ = (&mut self.body).take(LONGEST).read_to_end(&mut text).await;
+        String::from_utf8_lossy(&text).into_owned()
     }
-    let answer = String::from_utf8_lossy(&answer);
-    let understood = answer.split_once("\r\n\r\n").and_then(|(head, body)| {
-        let code = head.split(' ').nth(1)?.parse().ok()?;
-        Some((code, body.to_owned()))
-    });
-    understood.with_context(|| format!("{address} does not speak HTTP; hint: with TLS, give --tls-root FILE"))
+
+    /// The next line of the body, however long that takes; `None` at its end.
+    pub(crate) async fn line(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        // A peer that is killed breaks the connection off: no more lines either way.
+        let read = (&mut self.body).take(LONGEST).read_until(b'\n', &mut line).await.unwrap_or(0);
+        (read > 0).then(|| String::from_utf8_lossy(&line).into_owned())
+    }
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

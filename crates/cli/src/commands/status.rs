@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Where a peer's operations endpoint is, unless it is said otherwise.
-const USUAL: &str = "127.0.0.1:9443";
+pub(super) const USUAL: &str = "127.0.0.1:9443";
 /// How many lines of output are shown of what does not serve.
 const LINES: usize = 5;
 
@@ -22,11 +22,7 @@ type Names = BTreeMap<String, Vec<String>>;
 
 /// Asks the peers and prints. Fails if any chaincode has failed, or any peer does not answer, for scripts.
 pub(super) async fn run(args: &StatusArgs, printer: &Printer) -> anyhow::Result<ExitCode> {
-    if let Some(address) = &args.operations {
-        let operations = match (&args.tls_root, args.tls_cert.as_deref().zip(args.tls_key.as_deref())) {
-            (Some(root), identity) => Operations::secured(address, root, identity)?,
-            (None, _) => Operations::plain(address),
-        };
+    if let Some(operations) = Operations::named(&args.operations)? {
         return one(&operations, args.json, printer).await;
     }
     let known: Vec<_> = match Network::find(&args.network) {
@@ -137,7 +133,8 @@ fn chaincode_lines(chaincode: &Chaincode, names: &Names, printer: &Printer) -> V
     let id = format!("{label}:{}", hash.get(..8).unwrap_or(hash));
     let mut facts = names.get(&chaincode.id).cloned().unwrap_or_default();
     if !chaincode.builder.is_empty() {
-        facts.push(format!("built by {}", chaincode.builder));
+        let toolchain = chaincode.toolchain.as_ref().map(|version| format!(" with {version}")).unwrap_or_default();
+        facts.push(format!("built by {}{toolchain}", chaincode.builder));
     }
     facts.extend([counted(chaincode.streams, "stream"), format!("{} in flight", chaincode.executions)]);
     if chaincode.restarts > 0 {
@@ -183,7 +180,7 @@ fn times(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Color;
+    use crate::args::{Color, operations::OperationsArgs};
 
     fn printed(json: &str, names: &Names) -> Vec<String> {
         let answer: Answer = serde_json::from_str(json).expect("an answer");
@@ -194,7 +191,7 @@ mod tests {
     fn shows_what_serves_in_a_line_each_and_of_what_failed_the_reason() {
         assert_eq!(printed(r#"{"chaincodes":[]}"#, &Names::new()), ["no chaincode has been launched"]);
         let json = r#"{"chaincodes":[
-            {"id":"basic_1:0123456789abcdef","state":"serving","builder":"golang","streams":2,"executions":5,
+            {"id":"basic_1:0123456789abcdef","state":"serving","builder":"golang","toolchain":"go1.26.0","streams":2,"executions":5,
              "restarts":1,"last_error":"x","output":["not shown"],"instances":[
                 {"number":1,"place":"process 7","state":"serving","streams":1,"executions":5,"restarts":0,"last_error":null},
                 {"number":2,"place":"process 9","state":"serving","streams":1,"executions":0,"restarts":1,"last_error":"EOF"}]},
@@ -204,7 +201,7 @@ mod tests {
         assert_eq!(
             printed(json, &names),
             [
-                "basic_1:01234567  serving  basic 1.0 on mychannel, built by golang, 2 streams, 5 in flight, restarted once",
+                "basic_1:01234567  serving  basic 1.0 on mychannel, built by golang with go1.26.0, 2 streams, 5 in flight, restarted once",
                 "  1 process 7  serving  1 stream, 5 in flight",
                 "  2 process 9  serving  1 stream, 0 in flight, restarted once",
                 "    last error: EOF",
@@ -222,11 +219,8 @@ mod tests {
     #[tokio::test]
     async fn says_where_nobody_answers() {
         let args = StatusArgs {
-            operations: Some(String::from("127.0.0.1:1")),
+            operations: OperationsArgs { operations: Some(String::from("127.0.0.1:1")), ..Default::default() },
             network: Default::default(),
-            tls_root: None,
-            tls_cert: None,
-            tls_key: None,
             json: false,
         };
         let error = run(&args, &Printer::new(Color::Never)).await.expect_err("nobody").to_string();

@@ -6,6 +6,7 @@
 //! - [`packages`]: contracts in every language, as packages
 //! - [`by_hand`]: chaincode that its author starts
 //! - [`gateway`]: an unmodified client SDK
+//! - [`logs`]: what chaincode and its builders print
 //! - [`kill`]: `kill -9` in the middle of load
 //! - [`refusals`]: hostile packages, false signatures, and what is said to them
 //! - [`builders`]: external builders of one's own
@@ -22,6 +23,7 @@ mod gateway;
 mod go_contract;
 mod go_shim;
 mod kill;
+mod logs;
 mod node_contract;
 mod operations;
 mod packages;

@@ -124,7 +124,7 @@ fn completes_commands_in_shells() {
 #[test]
 fn every_command_has_help() {
     let (_folder, ada) = person();
-    for command in ["deploy", "invoke", "query", "doctor", "status"] {
+    for command in ["deploy", "invoke", "query", "doctor", "status", "logs", "uninstall", "prune"] {
         assert_snapshot!(format!("help_{command}"), ada.types([command, "-h"]));
     }
 }

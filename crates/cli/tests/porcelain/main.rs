@@ -1,7 +1,7 @@
 //! The commands for people, as they type them: the built binary against a network that runs, and without one.
 //!
 //! - [`person`]: runs a command, and hides what no test can know in what it says
-//! - [`deploy`], [`calls`], [`status`]: with a network
+//! - [`deploy`], [`calls`], [`status`], [`uninstall`]: with a network
 //! - [`alone`]: without one
 
 #[path = "../e2e"]
@@ -15,3 +15,4 @@ mod calls;
 mod deploy;
 mod person;
 mod status;
+mod uninstall;

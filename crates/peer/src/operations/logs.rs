@@ -55,7 +55,7 @@ pub(super) async fn answer(
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     let which = if wanted.build { Which::Build } else { Which::Run };
-    let unknown = || FindError::Unknown(name.clone());
+    let unknown = || FindError::Unknown { name: name.clone(), known: Vec::new() };
     let journal = match operations.engine.ok_or_else(unknown).and_then(|engine| engine.output(&name, which)) {
         Ok(journal) => journal,
         Err(error) => return refuse(&error),

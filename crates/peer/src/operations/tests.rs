@@ -82,6 +82,14 @@ async fn answers_every_path_over_a_socket() {
         ("POST", "/version", "", 400, r#"{"error":"invalid request method: POST"}"#),
         ("GET", "/chaincodes", "", 200, r#"{"chaincodes":[]}"#),
         ("POST", "/chaincodes", "", 405, ""),
+        (
+            "GET",
+            "/chaincodes/basic/logs",
+            "",
+            404,
+            r#"{"error":"no chaincode, package label or package ID 'basic' is known to this peer; hint: none is installed"}"#,
+        ),
+        ("POST", "/chaincodes/basic/logs", "", 405, ""),
         ("GET", "/logspec", "", 200, r#"{"spec":"info"}"#),
         ("PUT", "/logspec", r#"{"spec":"gossip=debug:warning"}"#, 204, ""),
         ("GET", "/logspec", "", 200, r#"{"spec":"gossip=debug:warn"}"#),
@@ -98,6 +106,9 @@ async fn answers_every_path_over_a_socket() {
         ("GET", "/nothing", "", 404, "404 page not found\n"),
     ] {
         assert_eq!(ask(address, method, path, body).await, (status, answer.to_owned()), "{method} {path}");
+    }
+    for question in ["lines=many", "follow=perhaps", "instance=-1"] {
+        assert_eq!(ask(address, "GET", &format!("/chaincodes/basic/logs?{question}"), "").await.0, 400, "{question}");
     }
     let (status, answer) = ask(address, "PUT", "/logspec", "no JSON").await;
     assert_eq!(status, 400);
@@ -184,9 +195,14 @@ async fn over_tls_metrics_and_log_levels_need_a_certificate_that_verifies() {
     let tls = ServerTls { certificate, key, clients }.config().expect("a configuration");
     let (address, _guard) = start(Operations { tls: Some(tls), ..operations() }).await;
     let known = || Some(issue(&authority, LeafUsage::TlsClient));
-    for (path, bare, with_certificate) in
-        [("/healthz", 200, 200), ("/version", 200, 200), ("/metrics", 401, 200), ("/logspec", 401, 200)]
-    {
+    for (path, bare, with_certificate) in [
+        ("/healthz", 200, 200),
+        ("/version", 200, 200),
+        ("/metrics", 401, 200),
+        ("/logspec", 401, 200),
+        ("/chaincodes", 401, 200),
+        ("/chaincodes/basic/logs", 401, 404),
+    ] {
         assert_eq!(ask_with_tls(address, &authority, None, path).await.expect("an answer"), bare, "{path}");
         let found = ask_with_tls(address, &authority, known(), path).await.expect("an answer");
         assert_eq!(found, with_certificate, "{path}");

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Command};
 
-use super::ready::Ready;
+use super::{output::Output, ready::Ready, windlass::Running};
 
 /// A command that is still to be run.
 #[derive(Debug)]
@@ -46,5 +46,13 @@ impl Tool {
         let output = self.0.output().unwrap_or_else(|error| panic!("{:?}: {error}", self.0));
         let text = |bytes| String::from_utf8(bytes).expect("text");
         Said { success: output.status.success(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Starts it, and reads what it prints.
+    #[track_caller]
+    pub(crate) fn start(self) -> (Running, Output) {
+        let running = Running::spawn(self.0);
+        let output = running.output().clone();
+        (running, output)
     }
 }
