@@ -30,16 +30,30 @@ const TOOLS: [Tool; 6] = [
     Tool { program: "mvn", version: None, source: Source::Debian("maven") },
 ];
 
+/// What the packages that mean no good try their luck with, in the tests of the sandbox, which is there on Linux only.
+const SANDBOX: [Tool; 5] = [
+    Tool { program: "perl", version: None, source: Source::Debian("perl") },
+    Tool { program: "setsid", version: None, source: Source::Debian("util-linux") },
+    Tool { program: "taskset", version: None, source: Source::Debian("util-linux") },
+    Tool { program: "unshare", version: None, source: Source::Debian("util-linux") },
+    Tool { program: "nproc", version: None, source: Source::Debian("coreutils") },
+];
+
+fn missing() -> impl Iterator<Item = &'static Tool> {
+    let sandbox = SANDBOX.iter().filter(|_| cfg!(target_os = "linux"));
+    TOOLS.iter().chain(sandbox).filter(|tool| !tool.is_there())
+}
+
 /// Installs what is missing where that is possible (Debian, as root), and fails with one line that says what is missing.
 pub(crate) fn ensure(root: &Path) -> anyhow::Result<()> {
-    let packages: Vec<_> = TOOLS.iter().filter(|tool| !tool.is_there()).filter_map(Tool::package).collect();
+    let packages: Vec<_> = missing().filter_map(Tool::package).collect();
     if !packages.is_empty() && may_install() {
         let environment = [("DEBIAN_FRONTEND", "noninteractive")];
         steps::run(root, "apt-get", &["update", "--quiet"], &environment)?;
         let install = ["install", "--quiet", "--yes", "--no-install-recommends"];
         steps::run(root, "apt-get", &[&install[..], &packages[..]].concat(), &environment)?;
     }
-    let missing: Vec<_> = TOOLS.iter().filter(|tool| !tool.is_there()).map(Tool::description).collect();
+    let missing: Vec<_> = missing().map(Tool::description).collect();
     if !missing.is_empty() {
         bail!("the tests need what is not there: {}; hint: install it and put it on the PATH", missing.join(", "));
     }

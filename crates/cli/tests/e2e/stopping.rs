@@ -15,13 +15,16 @@ use crate::{
     },
 };
 
+/// How long stopping everything may take.
+const IN_TIME: Duration = Duration::from_secs(5);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn stops_its_children_on_sigterm() {
     let place = Place::new();
     let windlass = place.dev().chaincode("one", parts::go_program("go-shim")).start();
     assert!(!windlass.children().is_empty(), "the chaincode is a child");
-    // `stop` asserts that all of them end with it, in time.
-    windlass.stop();
+    // It asserts that all of them end with it.
+    windlass.stop_within(IN_TIME);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,7 +36,7 @@ async fn stops_in_time_while_a_transaction_runs() {
     let sleeping = tokio::spawn(async move { sleeper.query("shim", &["Sleep", "20000"]).await });
     // Once the sleeper's proposal is in, so is anything sent before this.
     client.query("shim", &["Noop"]).await.expect("an answer");
-    windlass.stop();
+    windlass.stop_within(IN_TIME);
     assert!(sleeping.await.expect("no panic").is_err());
 }
 
@@ -49,7 +52,7 @@ fn stops_on_ctrl_c_and_while_it_still_builds() {
     let children = processes::descendants(windlass.pid());
     assert!(!children.is_empty());
     windlass.signal(Signal::INT);
-    let ended = windlass.wait(Duration::from_secs(5));
+    let ended = windlass.wait(IN_TIME);
     assert!(ended.is_some(), "{}", windlass.output().shown());
     assert_eq!(processes::survivors(&children, Duration::from_secs(1)), []);
 }

@@ -24,6 +24,8 @@ pub(crate) struct Bystander {
     wanted: watch::Sender<bool>,
     resting: watch::Receiver<bool>,
     task: JoinHandle<String>,
+    /// What it noticed, once it has ended.
+    noticed: Option<String>,
 }
 
 impl Bystander {
@@ -53,13 +55,16 @@ impl Bystander {
             }
             String::new()
         });
-        Self { done, wanted, resting, task }
+        Self { done, wanted, resting, task, noticed: None }
     }
 
     /// How many transactions went well. Fails if any has not.
     pub(crate) async fn done(&mut self) -> usize {
-        if self.task.is_finished() {
-            panic!("the bystander noticed: {}", (&mut self.task).await.expect("no panic"));
+        if self.noticed.is_none() && self.task.is_finished() {
+            self.noticed = Some((&mut self.task).await.unwrap_or_else(|panic| panic.to_string()));
+        }
+        if let Some(noticed) = &self.noticed {
+            panic!("the bystander noticed: {noticed}");
         }
         self.done.load(Ordering::Relaxed)
     }

@@ -12,7 +12,7 @@ use windlass_chaincode::build::{
     sandbox::{Excess, Limits, Mode},
 };
 
-use support::{Peer, eventually, mark, sleepers};
+use support::{Peer, end_of, eventually, mark, sleepers};
 
 /// Says of each line whether it worked.
 const TRY: &str =
@@ -124,11 +124,12 @@ async fn processes_without_end_are_ended_all_of_them() {
     let mark = mark();
     // Each starts two more: 512 in the end, in case nobody stops them. They leave their group and their session.
     let bomb = format!(
-        "bomb() {{ if [ $1 -gt 0 ]; then setsid sh \"$0\" $(($1 - 1)) & setsid sh \"$0\" $(($1 - 1)) & fi; exec sleep {mark}; }}\n\
+        "bomb() {{ if [ $1 -gt 0 ]; then setsid sh \"$0\" $(($1 - 1)) & setsid sh \"$0\" $(($1 - 1)) & fi; echo sleeps; exec sleep {mark}; }}\n\
          case $1 in [0-9]*) bomb $1;; *) bomb 8;; esac"
     );
-    let (_, ended) = peer.run_to_end(&bomb).await;
+    let (output, ended) = peer.run_to_end(&bomb).await;
     assert_eq!(ended.to_string(), "builder 'binary' run failed: run had more than 40 processes and was killed");
+    assert!(output.iter().any(|line| line == "sleeps"), "some had got as far: {output:?}");
     assert_eq!(sleepers(&mark), 0, "when the end is told, nothing runs any more");
 }
 
@@ -170,8 +171,12 @@ async fn what_a_build_leaves_behind_ends_with_it() {
     assert!(peer.keeps_from("processes left behind"));
     let mark = mark();
     // A daemon in the usual manner: a session of its own, its parent gone, no output.
-    let script = format!("(setsid sh -c 'sleep {mark} > /dev/null 2>&1 < /dev/null &' &)\nsleep 1");
-    peer.build_with_script(&script).await.unwrap_or_else(|error| panic!("{error}"));
+    let script = format!(
+        "(setsid sh -c 'sleep {mark} > /dev/null 2>&1 < /dev/null & touch daemon' &)\n\
+         until [ -e daemon ]; do sleep 0.1; done; sleep 1"
+    );
+    let built = peer.build_with_script(&script).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(built.build.release_folder().with_file_name("bld").join("src/daemon").exists(), "it was there");
     assert_eq!(sleepers(&mark), 0);
 }
 
@@ -197,10 +202,14 @@ async fn what_a_chaincode_starts_ends_with_it_however_it_is_ended() {
 #[tokio::test]
 async fn a_build_that_hangs_is_ended_in_time() {
     let mut peer = Peer::new();
-    peer.config.time.build = Duration::from_secs(5);
+    let limit = Duration::from_secs(20);
+    peer.config.time.build = limit;
     let mark = mark();
-    let error = peer.build_with_script(&format!("setsid sleep {mark} & sleep {mark}")).await.err().expect("no build");
-    let timed_out = StepError::TimedOut { step: Step::Build, limit: Duration::from_secs(5) };
+    let script = format!("setsid sleep {mark} & sleep {mark}");
+    let building = peer.build_with_script(&script);
+    let (built, ()) = tokio::join!(building, eventually("both sleep", || sleepers(&mark) == 2));
+    let error = built.err().expect("no build");
+    let timed_out = StepError::TimedOut { step: Step::Build, limit };
     assert_eq!(error.failure, Failure::Build { builder: "node".into(), error: timed_out });
     assert_eq!(sleepers(&mark), 0);
 }
@@ -296,7 +305,7 @@ async fn every_toolchain_builds_and_runs_in_it() {
         }
         let built = peer.build(language).await.unwrap_or_else(|error| panic!("{language}: {error}"));
         let mut process = built.run();
-        let ended = process.wait().await;
+        let ended = end_of(&mut process).await;
         let output = process.output_tail();
         assert!(ended.error.is_none() && output.contains(&format!("hello from {language}")), "{ended}: {output:?}");
     }

@@ -117,9 +117,14 @@ impl Peer {
     /// Runs it to its end: what it printed, and how it ended.
     pub(crate) async fn run_to_end(&self, script: &str) -> (Vec<String>, ExitOutcome) {
         let mut process = self.run(script).await;
-        let ended = tokio::time::timeout(Duration::from_secs(60), process.wait()).await.expect("an end");
+        let ended = end_of(&mut process).await;
         (process.output_tail(), ended)
     }
+}
+
+/// How a process that ends by itself has ended.
+pub(crate) async fn end_of(process: &mut Process) -> ExitOutcome {
+    tokio::time::timeout(Duration::from_secs(60), process.wait()).await.expect("an end")
 }
 
 /// A package that was built.

@@ -62,7 +62,7 @@ impl Place {
         Command::new(self)
     }
 
-    /// The first of four ports.
+    /// The first of ten ports: as many as three organizations take.
     pub(crate) fn port_base(&self) -> u16 {
         self.port_base
     }
@@ -107,9 +107,9 @@ pub(crate) fn free_port() -> u16 {
     free_ports(1)
 }
 
-/// Four of them, one after another.
+/// Ten of them, one after another.
 fn free_block() -> u16 {
-    free_ports(4)
+    free_ports(10)
 }
 
 /// Below the range from which the system takes ports of outgoing connections, so that a free one stays free; and each
@@ -118,7 +118,7 @@ fn free_ports(count: u16) -> u16 {
     const FIRST: u16 = 12_000;
     const LAST: u16 = 32_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let offset = (std::process::id() % 5_000) as u16 * 4;
+    let offset = (std::process::id() % 2_000) as u16 * 10;
     loop {
         let next = NEXT.fetch_add(count, Ordering::Relaxed);
         let port = FIRST + offset.wrapping_add(next) % (LAST - FIRST - count);

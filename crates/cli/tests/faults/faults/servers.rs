@@ -1,6 +1,6 @@
 //! Chaincode that serves.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ pub(super) async fn goodbye(network: &Network) {
 /// Each change of where the server is said to be, and what the error must have in it.
 pub(super) async fn unreachable(network: &Network) {
     let file = network.connection_file();
-    let good = fs::read_to_string(&file).expect("a file");
+    let good = Restored::read(&file);
     let port = free_port();
     let refused = format!("dial tcp 127.0.0.1:{port}: connect: connection refused");
     let changes: [(&str, Value, &str); 5] = [
@@ -43,7 +43,7 @@ pub(super) async fn unreachable(network: &Network) {
         ("tls_required", json!(false), "TLS"),
     ];
     for (key, value, cause) in changes {
-        let mut connection: Value = serde_json::from_str(&good).expect("JSON");
+        let mut connection: Value = serde_json::from_str(&good.text).expect("JSON");
         connection[key] = value;
         connection["dial_timeout"] = json!("1s");
         fs::write(&file, connection.to_string()).expect("a file");
@@ -53,8 +53,26 @@ pub(super) async fn unreachable(network: &Network) {
         assert!(error.contains("could not launch chaincode"), "{error}");
         assert!(error.contains(cause), "{key}: {error}");
     }
-    fs::write(&file, good).expect("a file");
+    drop(good);
     network.proxy.cut();
+}
+
+/// A file that is again as it was when this value goes.
+struct Restored<'a> {
+    path: &'a Path,
+    text: String,
+}
+
+impl<'a> Restored<'a> {
+    fn read(path: &'a Path) -> Self {
+        Self { path, text: fs::read_to_string(path).expect("a file") }
+    }
+}
+
+impl Drop for Restored<'_> {
+    fn drop(&mut self) {
+        fs::write(self.path, &self.text).expect("a file");
+    }
 }
 
 /// The certificate of an authority that nobody knows.

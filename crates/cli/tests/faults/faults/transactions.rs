@@ -1,15 +1,21 @@
 //! In the middle of a transaction.
 
-use crate::network::{FAULTY, Network, OTHER};
+use crate::{
+    network::{FAULTY, Network, OTHER},
+    support::client::within,
+};
 
 impl Network {
     /// What the peer answered to what should not have been asked.
     async fn heard(&self, enough: usize) -> Vec<String> {
         let mut heard = Vec::new();
-        while heard.len() < enough {
-            let text = self.client.text(FAULTY, &["heard"]).await;
-            heard.extend(text.lines().map(str::to_owned));
-        }
+        within(async {
+            while heard.len() < enough {
+                let text = self.client.text(FAULTY, &["heard"]).await;
+                heard.extend(text.lines().map(str::to_owned));
+            }
+        })
+        .await;
         heard
     }
 }
@@ -79,5 +85,6 @@ pub(super) async fn callee_dies(network: &Network) {
 }
 
 pub(super) async fn restart(network: &Network) {
-    network.restart_in_flight(FAULTY, async { network.kill_process(FAULTY) }).await;
+    // Not the one whose transactions have only seconds: they are in flight for as long as it takes all to arrive.
+    network.restart_in_flight(OTHER, async { network.kill_process(OTHER) }).await;
 }
