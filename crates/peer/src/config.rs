@@ -170,7 +170,7 @@ impl PeerConfig {
     }
 
     /// Checks what a peer needs before it can start: certificates where TLS is on, a state database that
-    /// exists, an address for chaincode.
+    /// exists, an address for chaincode; one that others do not reach where they could pass for chaincode.
     pub fn check_node(&self) -> Result<(), ConfigError> {
         let mut faults = Vec::new();
         let mut missing = |key: &str, problem: &str| {
@@ -185,6 +185,19 @@ impl PeerConfig {
             if tls.enabled && tls.key.is_none() {
                 missing(&format!("{section}.tls.key.file"), "needed because TLS is enabled");
             }
+        }
+        let client = (&self.peer.tls.client_certificate, &self.peer.tls.client_key);
+        if self.peer.tls.enabled && client.0.is_some() != client.1.is_some() {
+            let set = if client.0.is_some() { "peer.tls.clientCert.file" } else { "peer.tls.clientKey.file" };
+            missing(set, "peer.tls.clientCert.file and peer.tls.clientKey.file must both be set or both be empty");
+        }
+        if self.peer.tls.enabled && self.chaincode.development_mode && !self.chaincode_is_local() {
+            let found = self.chaincode_listen_address();
+            let problem = format!(
+                "expected an address of this machine alone, found {found}: in development mode the chaincode port is \
+                 without TLS, and whoever reaches it can answer for any chaincode; hint: set it to 127.0.0.1:7052"
+            );
+            missing("peer.chaincodeListenAddress", &problem);
         }
         if self.peer.local_msp_id.is_empty() {
             missing("peer.localMspId", "must not be empty");

@@ -22,7 +22,7 @@ use windlass_proto::{
 
 pub use anchors::AnchorPeers;
 pub use connections::Connections;
-pub(crate) use connections::is_loss;
+pub(crate) use connections::{is_loss, tls_trust};
 pub use neighbourhood::Neighbourhood;
 pub use status::Status;
 

@@ -461,8 +461,12 @@ fn connections(config: &PeerConfig, timeout: Duration) -> Result<Connections, St
     if !files.enabled {
         return Ok(Connections::plain(timeout));
     }
-    let certificate = files.client_certificate.as_ref().or(files.certificate.as_ref());
-    let identity = match (certificate, files.client_key.as_ref().or(files.key.as_ref())) {
+    // Both or neither are set.
+    let pair = match (&files.client_certificate, &files.client_key) {
+        (None, None) => (&files.certificate, &files.key),
+        own => own,
+    };
+    let identity = match pair {
         (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
         _ => None,
     };

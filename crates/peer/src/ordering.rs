@@ -5,7 +5,7 @@
 
 mod service;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream::BoxStream};
 use windlass_identity::ChannelConfig;
@@ -81,6 +81,8 @@ pub enum BroadcastError {
     Failed(Vec<ErrorDetail>),
     /// Too few orderers of a channel without trust among them took it. Each of the others has its detail.
     NoQuorum(Vec<ErrorDetail>),
+    /// Time ran out.
+    TimedOut,
 }
 
 impl Ordering {
@@ -98,19 +100,32 @@ impl Ordering {
         }
     }
 
-    /// Has a transaction of the channel with this configuration ordered. It is durable on success.
+    /// Has a transaction of the channel with this configuration ordered. It is durable on success. Where orderers
+    /// are tried one after another, each has until `limit`; else all together.
     ///
     /// # Errors
     /// When nobody takes it.
-    pub async fn broadcast(&self, config: &ChannelConfig, envelope: Envelope) -> Result<(), BroadcastError> {
+    pub async fn broadcast(
+        &self,
+        config: &ChannelConfig,
+        envelope: Envelope,
+        limit: Duration,
+    ) -> Result<(), BroadcastError> {
         match self {
             Self::Embedded(orderer) => {
-                let answer = orderer.broadcast(envelope).await;
-                verdict(answer)?.map_err(|_| BroadcastError::Failed(Vec::new()))
+                let answer = async { Ok(orderer.broadcast(envelope).await) };
+                verdict(within(limit, answer).await?)?.map_err(|_| BroadcastError::Failed(Vec::new()))
             }
-            Self::Service(service) => service.broadcast(config, envelope).await,
+            Self::Service(service) => service.broadcast(config, envelope, limit).await,
         }
     }
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, BroadcastError>>,
+) -> Result<T, BroadcastError> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(BroadcastError::TimedOut))
 }
 
 /// What an orderer's answer means: it is taken, or another orderer may take it, or none would.

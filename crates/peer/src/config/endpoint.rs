@@ -26,6 +26,14 @@ impl PeerConfig {
         join(host, CHAINCODE_PORT)
     }
 
+    /// Whether only this machine reaches the chaincode port.
+    pub(super) fn chaincode_is_local(&self) -> bool {
+        let address = self.chaincode_listen_address();
+        split(&address).is_some_and(|(host, _)| {
+            host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        })
+    }
+
     /// Whether the chaincode port speaks TLS. Where chaincode is started by hand it does not: nobody gave it a
     /// certificate.
     // Fabric: chaincode-protocol §3

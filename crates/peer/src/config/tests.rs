@@ -220,3 +220,39 @@ fn a_client_needs_less_than_a_node() {
     let config = loaded("peer: {address: peer0:7051, localMspId: Org1MSP}", &[]);
     assert!(config.check_node().is_ok());
 }
+
+#[test]
+fn a_client_certificate_goes_with_its_key() {
+    let load = |client: &str| {
+        let tls = format!("{{enabled: true, cert: {{file: s.crt}}, key: {{file: s.key}}{client}}}");
+        loaded(&format!("peer: {{address: peer0:7051, localMspId: Org1MSP, tls: {tls}}}"), &[]).check_node()
+    };
+    let both = "peer.tls.clientCert.file and peer.tls.clientKey.file must both be set or both be empty";
+    for (client, key) in [
+        (", clientCert: {file: c.crt}", "peer.tls.clientCert.file"),
+        (", clientKey: {file: c.key}", "peer.tls.clientKey.file"),
+    ] {
+        let error = load(client).expect_err("half a pair").to_string();
+        assert_eq!(error, format!("invalid configuration:\n  {key}: {both}"));
+    }
+    assert!(load("").is_ok());
+    assert!(load(", clientCert: {file: c.crt}, clientKey: {file: c.key}").is_ok());
+}
+
+#[test]
+fn in_development_mode_a_port_without_tls_is_for_this_machine_alone() {
+    let check = |tls: bool, listen: &str| {
+        let tls = format!("{{enabled: {tls}, cert: {{file: s.crt}}, key: {{file: s.key}}}}");
+        let peer =
+            format!("{{address: peer0:7051, localMspId: Org1MSP, tls: {tls}, chaincodeListenAddress: '{listen}'}}");
+        loaded(&format!("peer: {peer}\nchaincode: {{mode: dev}}"), &[]).check_node()
+    };
+    for open in ["0.0.0.0:7052", "10.0.0.1:7052", "[::]:7052", ""] {
+        let error = check(true, open).expect_err("open to others").to_string();
+        assert!(error.contains("peer.chaincodeListenAddress: expected an address of this machine alone"), "{error}");
+        assert!(check(false, open).is_ok(), "{open}: nothing is protected without TLS");
+    }
+    for local in ["127.0.0.1:7052", "[::1]:7052", "localhost:7052"] {
+        assert!(check(true, local).is_ok(), "{local}");
+    }
+}

@@ -20,9 +20,9 @@ use windlass_identity::{ChannelConfig, SigningIdentity};
 use windlass_proto::{
     Bytes,
     common::BlockchainInfo,
-    envelope::{Call, build_proposal},
+    envelope::{Call, build_proposal, proposal_hash, unpack_proposal, unpack_response_payload},
     gossip,
-    protos::SignedProposal,
+    protos::{ProposalResponse, SignedProposal},
 };
 
 use super::{ChannelMember, Connections, Member, Membership};
@@ -79,7 +79,12 @@ impl AnchorPeers {
             let endpoints = organization.anchor_peers.iter().map(|(host, port)| format!("{host}:{port}"));
             endpoints.map(|endpoint| (organization.msp_id.clone(), endpoint))
         });
-        let asked = anchors.filter(|(_, endpoint)| *endpoint != self.0.own).map(|(msp_id, endpoint)| {
+        let anchors: Vec<_> = anchors.filter(|(_, endpoint)| *endpoint != self.0.own).collect();
+        // The channel may name others by now.
+        self.0.known.write().retain(|(channel, endpoint), _| {
+            channel != config.channel_id() || anchors.iter().any(|(_, anchor)| anchor == endpoint)
+        });
+        let asked = anchors.into_iter().map(|(msp_id, endpoint)| {
             let config = config.clone();
             async move {
                 let key = (config.channel_id().to_owned(), endpoint.clone());
@@ -121,19 +126,30 @@ impl AnchorPeers {
             build_proposal(&call, signer.serialized(), &rand::random::<[u8; 24]>(), SystemTime::now().into());
         let proposal = SignedProposal { signature: signer.sign(&proposal_bytes).into(), proposal_bytes };
         let stranger = Member::new(msp_id, &[], Bytes::new(), endpoint.to_owned());
-        let answer = self.0.connections.endorse(config, &stranger, proposal).await?;
+        let answer = self.0.connections.endorse(config, &stranger, proposal.clone()).await?;
 
-        let response = answer.response.unwrap_or_default();
-        anyhow::ensure!(response.status == 200, "it answers with status {}: {}", response.status, response.message);
+        let height = height(&proposal, &answer)?;
         let endorsement = answer.endorsement.context("its answer is not signed")?;
         let identity = config.msps().deserialize(&endorsement.endorser).context("it is nobody of the channel")?;
         anyhow::ensure!(identity.msp_id() == msp_id, "it is a peer of {}, expected {msp_id}", identity.msp_id());
         config.msps().validate(&identity)?;
         identity.verify(&[answer.payload.as_ref(), &endorsement.endorser].concat(), &endorsement.signature)?;
-        let info = BlockchainInfo::decode(response.payload)?;
         let certificate = identity.certificate_pem().as_bytes();
-        Ok((Member::new(msp_id, certificate, endorsement.endorser, endpoint.to_owned()), info.height))
+        Ok((Member::new(msp_id, certificate, endorsement.endorser, endpoint.to_owned()), height))
     }
+}
+
+/// How many blocks an answer tells of. Only what the peer signs counts, and only if it signs it for this proposal: any
+/// block has endorsements for others to copy.
+fn height(proposal: &SignedProposal, answer: &ProposalResponse) -> anyhow::Result<u64> {
+    let response = answer.response.clone().unwrap_or_default();
+    anyhow::ensure!(response.status == 200, "it answers with status {}: {}", response.status, response.message);
+    let (signed, action) = unpack_response_payload(&answer.payload)?;
+    let asked = unpack_proposal(proposal)?;
+    let hash = proposal_hash(&asked.header, &asked.payload);
+    anyhow::ensure!(signed.proposal_hash == hash.as_slice(), "it signs the answer to another proposal");
+    anyhow::ensure!(action.response == answer.response, "it signs another answer than it gives");
+    Ok(BlockchainInfo::decode(response.payload)?.height)
 }
 
 impl Membership for AnchorPeers {
@@ -163,5 +179,41 @@ impl Membership for AnchorPeers {
 
     fn state_info(&self, _: &[u8], _: &str) -> Option<gossip::Envelope> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_proto::protos::{ChaincodeAction, ProposalResponsePayload, Response};
+
+    use super::*;
+    use crate::testing::{CHANNEL, World, signed_proposal};
+
+    /// The answer to a proposal: a channel of this height.
+    fn answer(proposal: &SignedProposal, height: u64) -> ProposalResponse {
+        let info = BlockchainInfo { height, ..Default::default() };
+        let response = Some(Response { status: 200, payload: info.encode_to_vec().into(), ..Default::default() });
+        let action = ChaincodeAction { response: response.clone(), ..Default::default() };
+        let asked = unpack_proposal(proposal).expect("a proposal");
+        let payload = ProposalResponsePayload {
+            proposal_hash: Bytes::copy_from_slice(&proposal_hash(&asked.header, &asked.payload)),
+            extension: action.encode_to_vec().into(),
+        };
+        ProposalResponse { response, payload: payload.encode_to_vec().into(), ..Default::default() }
+    }
+
+    #[test]
+    fn believes_only_what_is_signed_for_this_proposal() {
+        let world = World::new();
+        let (asked, other) =
+            (signed_proposal(&world.peer1, CHANNEL, "qscc"), signed_proposal(&world.peer2, CHANNEL, "qscc"));
+        let refusal = |answer| height(&asked, &answer).expect_err("refused").to_string();
+        assert_eq!(height(&asked, &answer(&asked, 7)).expect("a height"), 7);
+        assert_eq!(refusal(answer(&other, 7)), "it signs the answer to another proposal");
+        let forged = ProposalResponse { response: answer(&asked, 9).response, ..answer(&asked, 7) };
+        assert_eq!(refusal(forged), "it signs another answer than it gives");
+        let failed = Response { status: 500, message: "no".into(), ..Default::default() };
+        let failed = ProposalResponse { response: Some(failed), ..Default::default() };
+        assert_eq!(refusal(failed), "it answers with status 500: no");
     }
 }

@@ -8,6 +8,7 @@ use tonic::{Code, Status, transport::Channel};
 use windlass_identity::{Certificate, ChannelConfig};
 use windlass_proto::{
     Bytes,
+    hash::{Digest, sha256_of},
     protos::{ProposalResponse, SignedProposal, endorser_client::EndorserClient},
 };
 use windlass_transport::{ClientTls, DialOptions, Keepalive, MAX_MESSAGE_SIZE, dial};
@@ -18,8 +19,8 @@ use super::Member;
 // Fabric: endorsement-and-gateway §1
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// A connection in the making or made: whoever comes first dials, others wait for the outcome.
-type Slot = Arc<OnceCell<Channel>>;
+/// A connection in the making or made, or why there is none: whoever comes first dials, others wait for the outcome.
+type Slot = Arc<OnceCell<Result<Channel, Status>>>;
 
 /// Connections to other nodes, by endpoint. Clones share them.
 #[derive(Clone)]
@@ -33,7 +34,8 @@ struct Shared {
     /// The hash of the certificate that says so.
     certificate_hash: Option<Bytes>,
     timeout: Duration,
-    open: Mutex<HashMap<String, Slot>>,
+    /// By endpoint, and then by what the certificate was verified under: it may be trusted here and not there.
+    open: Mutex<HashMap<String, HashMap<Digest, Slot>>>,
 }
 
 impl fmt::Debug for Connections {
@@ -67,20 +69,22 @@ impl Connections {
 
     /// The connection to `endpoint`, whose certificate must verify under `roots` (PEM).
     pub(crate) async fn open(&self, endpoint: &str, roots: impl Fn() -> Vec<String>) -> Result<Channel, Status> {
-        let slot = self.shared.open.lock().entry(endpoint.to_owned()).or_default().clone();
-        let channel = slot.get_or_try_init(|| self.dial(endpoint, roots())).await;
-        channel.cloned().inspect_err(|_| self.forget(endpoint, &slot))
+        let roots = if self.shared.tls.is_some() { roots() } else { Vec::new() };
+        let trust = sha256_of(roots.iter().map(String::as_bytes));
+        let slot = self.shared.open.lock().entry(endpoint.to_owned()).or_default().entry(trust).or_default().clone();
+        let channel = slot.get_or_init(|| self.dial(endpoint, roots)).await;
+        channel.clone().inspect_err(|_| self.forget(endpoint, trust, &slot))
     }
 
     /// Whether there is a connection to `endpoint`, as far as is known.
     pub(crate) fn is_open(&self, endpoint: &str) -> bool {
-        self.shared.open.lock().get(endpoint).is_some_and(|slot| slot.initialized())
+        let open = self.shared.open.lock();
+        open.get(endpoint).is_some_and(|slots| slots.values().any(|slot| matches!(slot.get(), Some(Ok(_)))))
     }
 
-    /// The connection to a peer, verified under its organization's TLS roots on the channel.
+    /// The connection to a peer, verified under what the channel trusts its organization's TLS certificates by.
     pub(super) async fn connect(&self, config: &ChannelConfig, member: &Member) -> Result<Channel, Status> {
-        let roots = || config.msps().msp(&member.msp_id).map(|msp| msp.tls_roots_pem()).unwrap_or_default();
-        self.open(&member.endpoint, roots).await
+        self.open(&member.endpoint, || tls_trust(config, &member.msp_id)).await
     }
 
     pub(super) async fn endorse(
@@ -115,13 +119,18 @@ impl Connections {
         })
     }
 
+    /// Forgets every connection to `endpoint`. Who uses one now keeps it.
     pub(crate) fn disconnect(&self, endpoint: &str) {
         self.shared.open.lock().remove(endpoint);
     }
 
-    fn forget(&self, endpoint: &str, slot: &Slot) {
+    fn forget(&self, endpoint: &str, trust: Digest, slot: &Slot) {
         let mut open = self.shared.open.lock();
-        if open.get(endpoint).is_some_and(|current| Arc::ptr_eq(current, slot)) {
+        let Some(slots) = open.get_mut(endpoint) else { return };
+        if slots.get(&trust).is_some_and(|current| Arc::ptr_eq(current, slot)) {
+            slots.remove(&trust);
+        }
+        if slots.is_empty() {
             open.remove(endpoint);
         }
     }
@@ -136,7 +145,17 @@ impl Connections {
     }
 }
 
+/// What the TLS certificates of an organization's nodes verify under, PEM: its roots and its intermediate CAs, since
+/// a server need not send the latter along.
+pub(crate) fn tls_trust(config: &ChannelConfig, msp_id: &str) -> Vec<String> {
+    let msp = config.msps().msp(msp_id);
+    msp.map(|msp| [msp.tls_roots_pem(), msp.tls_intermediates_pem()].concat()).unwrap_or_default()
+}
+
 /// Whether it was not the other node that said so.
 pub(crate) fn is_loss(status: &Status) -> bool {
     status.code() == Code::Unavailable || std::error::Error::source(status).is_some()
 }
+
+#[cfg(test)]
+mod tests;

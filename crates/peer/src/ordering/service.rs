@@ -1,9 +1,15 @@
 //! A client of a real ordering service: Deliver to pull blocks, Broadcast to hand transactions over.
 // Fabric: ledger §11, endorsement-and-gateway §7 "Submit"
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use futures::{StreamExt, future::join_all, stream};
+use futures::{
+    StreamExt,
+    stream::{self, FuturesUnordered},
+};
 use rand::seq::SliceRandom;
 use tonic::transport::Channel;
 use windlass_identity::{ChannelConfig, SigningIdentity};
@@ -18,11 +24,14 @@ use windlass_proto::{
 };
 use windlass_transport::MAX_MESSAGE_SIZE;
 
-use super::{Blocks, BroadcastError, OrderingError, unsuccessful, verdict};
-use crate::network::{Connections, is_loss};
+use super::{Blocks, BroadcastError, OrderingError, unsuccessful, verdict, within};
+use crate::network::{Connections, is_loss, tls_trust};
 
 /// What an orderer of a BFT channel says of a transaction that it has already.
 const KNOWN: &str = "failed to submit request: request already exists";
+
+/// What is told of an orderer that does not answer.
+const TIMED_OUT: &str = "rpc error: code = DeadlineExceeded desc = context deadline exceeded";
 
 /// A client of the orderers that channels name in their configuration. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -110,17 +119,23 @@ impl OrderingService {
         Envelope { payload, signature }
     }
 
-    pub(super) async fn broadcast(&self, config: &ChannelConfig, envelope: Envelope) -> Result<(), BroadcastError> {
+    pub(super) async fn broadcast(
+        &self,
+        config: &ChannelConfig,
+        envelope: Envelope,
+        limit: Duration,
+    ) -> Result<(), BroadcastError> {
         let nodes = shuffled(config);
         if nodes.is_empty() {
             return Err(BroadcastError::NoOrderers);
         }
         if config.consensus_type() == Some("BFT") {
-            return self.broadcast_to_quorum(config, &nodes, envelope).await;
+            return within(limit, self.broadcast_to_quorum(config, &nodes, envelope)).await;
         }
         let mut details = Vec::new();
         for node in nodes {
-            match self.hand_over(&node, envelope.clone()).await {
+            let answer = tokio::time::timeout(limit, self.hand_over(&node, envelope.clone())).await;
+            match answer.unwrap_or_else(|_| Err(TIMED_OUT.to_owned())) {
                 Ok(answer) => match verdict(answer)? {
                     Ok(()) => return Ok(()),
                     Err(message) => details.push(node.detail(message)),
@@ -131,7 +146,8 @@ impl OrderingService {
         Err(BroadcastError::Failed(details))
     }
 
-    /// Where orderers do not trust each other, so many must have the transaction that one honest one has.
+    /// Where orderers do not trust each other, so many must have the transaction that one honest one has. Nobody is
+    /// waited for whose answer changes nothing.
     async fn broadcast_to_quorum(
         &self,
         config: &ChannelConfig,
@@ -139,16 +155,27 @@ impl OrderingService {
         envelope: Envelope,
     ) -> Result<(), BroadcastError> {
         let consenters = config.consenters().consenter_mapping.len().max(nodes.len());
-        let answers = join_all(nodes.iter().map(|node| self.hand_over(node, envelope.clone()))).await;
-        let mut details = Vec::new();
-        for (node, answer) in nodes.iter().zip(answers) {
+        let needed = quorum(consenters);
+        let (mut taken, mut details) = (0, Vec::new());
+        let hand_over = |node| {
+            let envelope = envelope.clone();
+            async move { (node, self.hand_over(node, envelope).await) }
+        };
+        let mut answers: FuturesUnordered<_> = nodes.iter().map(hand_over).collect();
+        while let Some((node, answer)) = answers.next().await {
             match answer {
-                Ok(answer) if has(&answer) => {}
+                Ok(answer) if has(&answer) => taken += 1,
                 Ok(answer) => details.push(node.detail(unsuccessful(answer.status, &answer.info))),
                 Err(message) => details.push(node.detail(message)),
             }
+            if taken >= needed {
+                return Ok(());
+            }
+            if details.len() + needed > nodes.len() {
+                break;
+            }
         }
-        if nodes.len() - details.len() >= quorum(consenters) { Ok(()) } else { Err(BroadcastError::NoQuorum(details)) }
+        Err(BroadcastError::NoQuorum(details))
     }
 
     /// Sends a transaction to one orderer, over a new connection if the old one has ended meanwhile.
@@ -208,10 +235,6 @@ fn shuffled(config: &ChannelConfig) -> Vec<Node> {
 /// The orderers of a channel: those of its organizations, each trusted under its organization's roots; else those
 /// of the channel, which may be anybody's.
 fn nodes(config: &ChannelConfig) -> Vec<Node> {
-    let roots = |msp_id: &str| {
-        let msp = config.msps().msp(msp_id);
-        msp.map(|msp| [msp.tls_roots_pem(), msp.tls_intermediates_pem()].concat()).unwrap_or_default()
-    };
     let organizations = config.orderer_orgs();
     let own: Vec<_> = organizations
         .iter()
@@ -219,14 +242,14 @@ fn nodes(config: &ChannelConfig) -> Vec<Node> {
             organization.endpoints.iter().map(|endpoint| Node {
                 endpoint: endpoint.clone(),
                 msp_id: organization.msp_id.clone(),
-                roots: roots(&organization.msp_id),
+                roots: tls_trust(config, &organization.msp_id),
             })
         })
         .collect();
     if !own.is_empty() {
         return own;
     }
-    let all: Vec<_> = organizations.iter().flat_map(|organization| roots(&organization.msp_id)).collect();
+    let all: Vec<_> = organizations.iter().flat_map(|organization| tls_trust(config, &organization.msp_id)).collect();
     let anybody = config.orderer_endpoints().into_iter();
     anybody.map(|endpoint| Node { endpoint, msp_id: String::new(), roots: all.clone() }).collect()
 }

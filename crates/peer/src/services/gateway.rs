@@ -57,7 +57,7 @@ pub struct Parts {
     pub network: Network,
     /// How long endorsement and evaluation may take.
     pub endorsement_timeout: Duration,
-    /// How long ordering may take.
+    /// How long ordering may take, or one orderer of several.
     pub broadcast_timeout: Duration,
     /// How many requests at once.
     pub limit: Limit,

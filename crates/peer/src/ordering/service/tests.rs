@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, pin::Pin};
+use std::{net::SocketAddr, pin::Pin, time::Duration};
 
 use futures::Stream;
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use windlass_proto::{
 use super::*;
 use crate::testing::{CHANNEL, World};
 
-const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -62,7 +62,7 @@ async fn pulls_blocks_and_hands_transactions_over() {
     let service = service(&world.peer1);
     let mut blocks = service.blocks(&world.config, 0).await.expect("blocks");
     assert_eq!(next(&mut blocks).await, Ok(0));
-    assert_eq!(service.broadcast(&world.config, transaction(&world)).await, Ok(()));
+    assert_eq!(service.broadcast(&world.config, transaction(&world), TIMEOUT).await, Ok(()));
     assert_eq!(next(&mut blocks).await, Ok(1));
     let mut later = service.blocks(&world.config, 1).await.expect("blocks");
     assert_eq!(next(&mut later).await, Ok(1));
@@ -78,7 +78,7 @@ async fn goes_to_another_orderer_when_one_is_away() {
         let service = service(&world.peer1);
         let mut blocks = service.blocks(&world.config, 0).await.expect("blocks");
         assert_eq!(next(&mut blocks).await, Ok(0));
-        assert_eq!(service.broadcast(&world.config, transaction(&world)).await, Ok(()));
+        assert_eq!(service.broadcast(&world.config, transaction(&world), TIMEOUT).await, Ok(()));
     }
 }
 
@@ -90,7 +90,8 @@ async fn says_what_is_wrong_with_every_orderer() {
     let error = service.blocks(&world.config, 0).await.err().expect("nobody").to_string();
     assert!(error.starts_with("no orderer of channel ch can be reached: "), "{error}");
     assert!(error.contains(&format!("{one}: ")) && error.contains(&format!("{other}: ")), "{error}");
-    let Err(BroadcastError::Failed(details)) = service.broadcast(&world.config, transaction(&world)).await else {
+    let Err(BroadcastError::Failed(details)) = service.broadcast(&world.config, transaction(&world), TIMEOUT).await
+    else {
         panic!("expected a failure");
     };
     assert_eq!(details.len(), 2);
@@ -108,14 +109,21 @@ async fn tells_a_refusal_to_deliver_with_a_hint() {
     );
 }
 
-/// An orderer that gives one answer to every transaction.
-struct Says(BroadcastResponse);
+/// An orderer that gives one answer to every transaction, or none.
+struct Says(Option<BroadcastResponse>);
 
 impl Says {
     async fn start(status: Status, info: &str) -> String {
+        Self(Some(BroadcastResponse { status: status as i32, info: info.to_owned() })).serve().await
+    }
+
+    async fn nothing() -> String {
+        Self(None).serve().await
+    }
+
+    async fn serve(self) -> String {
         let (listener, endpoint) = listener().await;
-        let says = Self(BroadcastResponse { status: status as i32, info: info.to_owned() });
-        serve(listener, Routes::new(AtomicBroadcastServer::new(says)));
+        serve(listener, Routes::new(AtomicBroadcastServer::new(self)));
         endpoint
     }
 }
@@ -130,7 +138,7 @@ impl AtomicBroadcast for Says {
         _: Request<Streaming<Envelope>>,
     ) -> Result<Response<Self::BroadcastStream>, tonic::Status> {
         let answer = self.0.clone();
-        Ok(Response::new(stream::once(async { Ok(answer) }).boxed()))
+        Ok(Response::new(stream::iter(answer).map(Ok).chain(stream::pending()).boxed()))
     }
 
     async fn deliver(&self, _: Request<Streaming<Envelope>>) -> Result<Response<Self::DeliverStream>, tonic::Status> {
@@ -143,19 +151,58 @@ async fn one_orderer_without_a_leader_is_passed_over_and_one_that_refuses_decide
     let busy = Says::start(Status::ServiceUnavailable, "no Raft leader").await;
     let (world, _orderer, _folder) = ordered(std::slice::from_ref(&busy)).await;
     for _ in 0..8 {
-        assert_eq!(service(&world.peer1).broadcast(&world.config, transaction(&world)).await, Ok(()));
+        assert_eq!(service(&world.peer1).broadcast(&world.config, transaction(&world), TIMEOUT).await, Ok(()));
     }
 
     let world = World::with_orderers(std::slice::from_ref(&busy));
-    let failed = service(&world.peer1).broadcast(&world.config, transaction(&world)).await.expect_err("busy");
+    let failed = service(&world.peer1).broadcast(&world.config, transaction(&world), TIMEOUT).await.expect_err("busy");
     let message = "received unsuccessful response from orderer: status=SERVICE_UNAVAILABLE, info=no Raft leader";
     let detail = ErrorDetail { address: busy, msp_id: "OrdererMSP".into(), message: message.into() };
     assert_eq!(failed, BroadcastError::Failed(vec![detail]));
 
     let strict = Says::start(Status::BadRequest, "no").await;
     let world = World::with_orderers(&[strict]);
-    let refused = service(&world.peer1).broadcast(&world.config, transaction(&world)).await.expect_err("refused");
+    let refused =
+        service(&world.peer1).broadcast(&world.config, transaction(&world), TIMEOUT).await.expect_err("refused");
     assert_eq!(refused, BroadcastError::Refused { status: Status::BadRequest as i32, info: "no".into() });
+}
+
+#[tokio::test]
+async fn an_orderer_that_does_not_answer_is_passed_over() {
+    let silent = Says::nothing().await;
+    let (world, _orderer, _folder) = ordered(std::slice::from_ref(&silent)).await;
+    // The order is random. The real one needs a moment, too.
+    for _ in 0..4 {
+        let limit = Duration::from_secs(2);
+        assert_eq!(service(&world.peer1).broadcast(&world.config, transaction(&world), limit).await, Ok(()));
+    }
+
+    let world = World::with_orderers(std::slice::from_ref(&silent));
+    let failed = service(&world.peer1).broadcast(&world.config, transaction(&world), Duration::from_millis(100)).await;
+    let message = "rpc error: code = DeadlineExceeded desc = context deadline exceeded";
+    let detail = ErrorDetail { address: silent, msp_id: "OrdererMSP".into(), message: message.into() };
+    assert_eq!(failed, Err(BroadcastError::Failed(vec![detail])));
+}
+
+/// The outcome with four orderers that do not trust each other, of which three must take a transaction.
+async fn to_quorum(orderers: [&str; 4]) -> Result<(), BroadcastError> {
+    let world = World::with_orderers(&orderers.map(str::to_owned));
+    let (service, nodes) = (service(&world.peer1), nodes(&world.config));
+    let outcome = service.broadcast_to_quorum(&world.config, &nodes, transaction(&world));
+    tokio::time::timeout(TIMEOUT, outcome).await.expect("no wait for who does not answer")
+}
+
+#[tokio::test]
+async fn a_quorum_waits_for_nobody_else() {
+    let (takes, silent) = (Says::start(Status::Success, "").await, Says::nothing().await);
+    let refuses = Says::start(Status::ServiceUnavailable, "no leader").await;
+    assert_eq!(to_quorum([&silent, &takes, &takes, &takes]).await, Ok(()));
+    assert_eq!(to_quorum([&refuses, &takes, &takes, &takes]).await, Ok(()));
+
+    let outcome = to_quorum([&refuses, &refuses, &silent, &takes]).await;
+    let Err(BroadcastError::NoQuorum(details)) = outcome else { panic!("expected no quorum, found {outcome:?}") };
+    assert_eq!(details.len(), 2);
+    assert!(details.iter().all(|detail| detail.address == refuses), "{details:?}");
 }
 
 #[test]

@@ -25,12 +25,8 @@ impl Gateway {
         let config = self.parts.channels.get(&channel).map(|channel| channel.config()).ok_or_else(|| {
             Status::failed_precondition(format!("failed to get config for channel [{channel}]: channel does not exist"))
         })?;
-        let broadcast = self.parts.ordering.broadcast(&config, envelope);
-        match tokio::time::timeout(self.parts.broadcast_timeout, broadcast).await {
-            Ok(Ok(())) => Ok(SubmitResponse {}),
-            Ok(Err(error)) => Err(refusal(error)),
-            Err(_) => Err(Status::deadline_exceeded("submit timeout expired while broadcasting to ordering service")),
-        }
+        let ordered = self.parts.ordering.broadcast(&config, envelope, self.parts.broadcast_timeout).await;
+        ordered.map(|()| SubmitResponse {}).map_err(refusal)
     }
 }
 
@@ -46,5 +42,8 @@ fn refusal(error: BroadcastError) -> Status {
             "insufficient number of orderers could successfully process transaction to satisfy quorum requirement",
             &details,
         ),
+        BroadcastError::TimedOut => {
+            Status::deadline_exceeded("submit timeout expired while broadcasting to ordering service")
+        }
     }
 }
