@@ -108,11 +108,23 @@ impl FromStr for JsonArguments {
         use serde_json::Value;
         let items: Vec<Value> = serde_json::from_str(text)
             .map_err(|error| format!(r#"expected a JSON list such as ["asset1",5,{{"color":"blue"}}]: {error}"#))?;
+        // What is signed must be what was typed: such numbers would be rounded, or written in another form.
+        fn is_exact(item: &Value) -> bool {
+            match item {
+                Value::Number(number) => !number.is_f64(),
+                Value::Array(items) => items.iter().all(is_exact),
+                Value::Object(fields) => fields.values().all(is_exact),
+                _ => true,
+            }
+        }
         let text = |item| match item {
-            Value::String(text) => text,
-            other => other.to_string(),
+            Value::String(text) => Ok(text),
+            other if is_exact(&other) => Ok(other.to_string()),
+            other => Err(format!(
+                "the number in {other} cannot be passed on exactly; give the argument as a text, in quotation marks"
+            )),
         };
-        Ok(Self(items.into_iter().map(text).collect()))
+        items.into_iter().map(text).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -166,6 +178,13 @@ mod tests {
         let error = parse(&["basic", "Create", "--args-json", "{}"]).expect_err("no list").to_string();
         assert!(error.contains("expected a JSON list such as"), "{error}");
         assert!(parse(&["basic", "Create", "x", "--args-json", "[]"]).is_err(), "both at once");
+        for rounded in [r#"[100000000000000000000]"#, r#"[{"price":[1.10]}]"#] {
+            assert!(rounded.parse::<JsonArguments>().is_err(), "{rounded}");
+        }
+        assert_eq!(
+            r#"["1.10",18446744073709551615]"#.parse(),
+            Ok(JsonArguments(vec!["1.10".into(), u64::MAX.to_string()]))
+        );
     }
 
     #[test]
