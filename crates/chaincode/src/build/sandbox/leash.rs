@@ -19,7 +19,7 @@ use super::{
     limits::{Limits, Size},
     tree,
 };
-use crate::build::{Step, StepError};
+use crate::build::{Step, StepError, disk};
 
 /// Which limit a program and what it started went beyond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,8 +129,8 @@ async fn watch(pid: u32, step: Step, watched: Watched, hold: Hold, found: Arc<Mu
             let started = Instant::now();
             let (own, shared) = (own.clone(), shared.clone());
             let measured = spawn_blocking(move || {
-                let shared: u64 = shared.iter().map(|folder| tree::size_of(folder)).sum();
-                (tree::size_of(&own) + tree::size_of_deleted(&tree::below(pid)), shared)
+                let shared: u64 = shared.iter().map(|folder| disk::size_of(folder)).sum();
+                (disk::size_of(&own) + tree::size_of_deleted(&tree::below(pid)), shared)
             });
             let Ok((own, shared)) = measured.await else { return std::future::pending().await };
             let grown = shared.saturating_sub(*before.get_or_insert(shared));
