@@ -216,6 +216,7 @@ impl Subject<'_> {
             write,
             files: support.landlock.is_some(),
             calls: support.calls,
+            run: self.step == Step::Run,
             network: self.step == Step::Run || !config.offline,
             limits,
         };
