@@ -71,6 +71,8 @@ pub(super) const TERMINATE: u8 = b't';
 /// How often processes and memory are looked at: a build may do anything, a chaincode does the same all day.
 const OFTEN: Duration = Duration::from_millis(100);
 const SELDOM: Duration = Duration::from_millis(500);
+/// How long after memory was too much it must still be so.
+const AGAIN: Duration = Duration::from_millis(50);
 /// How much of the time may go into measuring folders.
 const SHARE: u32 = 20;
 
@@ -140,6 +142,7 @@ async fn watch(pid: u32, step: Step, watched: Watched, hold: Hold, found: Arc<Mu
             time::sleep((started.elapsed() * SHARE).max(pace)).await;
         }
     };
+    let held = |pids: &[u32]| pids.iter().map(|pid| tree::memory_of(*pid)).sum::<u64>();
     let processes = async {
         loop {
             let all = tree::below(pid);
@@ -147,9 +150,13 @@ async fn watch(pid: u32, step: Step, watched: Watched, hold: Hold, found: Arc<Mu
                 return Excess::Processes(limit);
             }
             if let Some(limit) = limits.memory
-                && all.iter().map(|pid| tree::memory_of(*pid)).sum::<u64>() > limit
+                && held(&all) > limit
             {
-                return Excess::Memory(limit);
+                // What has just been forked shows the memory of its parent until it becomes a program.
+                time::sleep(AGAIN).await;
+                if held(&tree::below(pid)) > limit {
+                    return Excess::Memory(limit);
+                }
             }
             time::sleep(pace).await;
         }
