@@ -16,6 +16,8 @@ pub mod buildpacks;
 pub mod children;
 pub mod sandbox;
 
+pub(crate) mod disk;
+
 mod artifact;
 mod connection;
 mod copy;

@@ -403,9 +403,9 @@ fn builds_config(config: &PeerConfig, builders: Vec<BuilderConfig>) -> BuildsCon
         Program::Folder(_) => None,
     });
     let files = &config.peer.file_system_path;
-    let keys = [&config.peer.tls.key, &config.operations.tls.key];
+    let keys = [&config.peer.tls.key, &config.peer.tls.client_key, &config.operations.tls.key];
     let secrets = [files, &config.peer.msp_config_path].into_iter().chain(keys.into_iter().flatten());
-    let sandbox = section.config(executable, secrets.cloned().collect());
+    let sandbox = section.config(executable, secrets.cloned().collect(), config.windlass.chaincode.all.limits);
     let protections = Support::detect().report(&sandbox);
     let shown = protections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     tracing::info!("what builds and chaincode are kept from: {shown}");

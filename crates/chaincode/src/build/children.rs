@@ -13,6 +13,8 @@ use std::{
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
+use crate::build::disk;
+
 /// Ends every child that an earlier process noted in `folder` and could not end itself, and removes what
 /// temporary folders they used. Returns how many groups were still alive.
 ///
@@ -38,7 +40,7 @@ pub fn clean_up(folder: &Path) -> io::Result<usize> {
             if let Some(temporary) = &note.temporary
                 && is_ours(temporary)
             {
-                let _ = fs::remove_dir_all(temporary);
+                let _ = disk::remove(temporary);
             }
         }
         fs::remove_file(&path)?;

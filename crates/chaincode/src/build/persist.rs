@@ -7,12 +7,12 @@ use std::{
     sync::Arc,
 };
 
-use tempfile::TempDir;
 use windlass_proto::ids::PackageId;
 
 use crate::{
     build::{
         BuilderConfig, OutputLine, copy,
+        disk::{self, Temporary},
         failures::log,
         scratch::{Scratch, file_name, private, write_private},
     },
@@ -77,7 +77,7 @@ pub(super) fn keep(
     let could_not = |what: &str, error: &io::Error| format!("could not {what} '{shown}': {}", errno::text(error));
     let create = |error: io::Error| could_not("create dir", &error);
     fs::create_dir_all(builds).map_err(create)?;
-    let partial = private(PARTIAL).tempdir_in(builds).map_err(create)?;
+    let partial = Temporary::from(private(PARTIAL).tempdir_in(builds).map_err(create)?);
     let info = serde_json::json!({ "builder_name": builder }).to_string();
     write_private(&partial.path().join(INFO), info.as_bytes(), 0o600)
         .map_err(|error| could_not("write build info in", &error))?;
@@ -95,15 +95,13 @@ pub(super) fn keep(
     }
     let finish = || {
         copy::sync(partial.path())?;
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => fs::rename(partial.path(), &folder)?,
-        }
+        disk::remove(&folder)?;
+        fs::rename(partial.path(), &folder)?;
         fs::File::open(builds)?.sync_all()
     };
     finish().map_err(|error| could_not("keep build in", &error))?;
     // It has another name now; there is nothing to remove.
-    let _ = partial.keep();
+    partial.keep();
     Ok(folder)
 }
 
@@ -115,15 +113,18 @@ pub(super) fn prepare(builds: &Path, packages: &PackageStore) -> io::Result<()> 
         let name = entry.file_name().to_string_lossy().into_owned();
         let orphaned = || package_of(&name).is_some_and(|id| !packages.contains(&id));
         if name.starts_with(PARTIAL) || orphaned() {
-            fs::remove_dir_all(entry.path())?;
+            // It is in nobody's way.
+            if let Err(error) = disk::remove(&entry.path()) {
+                tracing::warn!(folder = %entry.path().display(), %error, "cannot remove what is left of a build");
+            }
         }
     }
     Ok(())
 }
 
 /// Removes a build. It is gone at once; what it took up is free when the returned value is dropped.
-pub(super) fn discard(builds: &Path, id: &str) -> io::Result<TempDir> {
-    let away = private(PARTIAL).tempdir_in(builds)?;
+pub(super) fn discard(builds: &Path, id: &str) -> io::Result<Temporary> {
+    let away = Temporary::from(private(PARTIAL).tempdir_in(builds)?);
     match fs::rename(folder_of(builds, id), away.path().join("build")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(away),

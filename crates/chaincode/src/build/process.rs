@@ -5,10 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::build::{Step, StepError, disk::Temporary, progress::Reporter, running::Running};
 use serde::Serialize;
-use tempfile::TempDir;
-
-use crate::build::{Step, StepError, progress::Reporter, running::Running};
 
 /// What a chaincode is told when it is started: `chaincode.json`, in this order.
 // Fabric: external-builders §7
@@ -98,7 +96,7 @@ pub struct Process {
     running: Running,
     reporter: Reporter,
     /// Holds `chaincode.json`, and so a private key: goes with the program.
-    folder: Option<TempDir>,
+    folder: Option<Temporary>,
     started: Instant,
     outcome: Option<ExitOutcome>,
 }
@@ -110,7 +108,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 impl Process {
-    pub(super) fn new(reporter: Reporter, running: Running, folder: TempDir) -> Self {
+    pub(super) fn new(reporter: Reporter, running: Running, folder: Temporary) -> Self {
         Self { running, reporter, folder: Some(folder), started: Instant::now(), outcome: None }
     }
 
@@ -122,7 +120,9 @@ impl Process {
         }
         let error = self.running.wait().await.err();
         self.running.read_on(LAST_WORDS).await;
-        self.folder = None;
+        if let Some(folder) = self.folder.take() {
+            folder.removed().await;
+        }
         self.reporter.finished(Step::Run, self.started.elapsed(), error.as_ref());
         let outcome = ExitOutcome { builder: self.reporter.builder().to_owned(), error };
         self.outcome.insert(outcome).clone()

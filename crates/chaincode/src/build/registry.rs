@@ -9,7 +9,6 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tempfile::TempDir;
 use tokio::{
     sync::{broadcast, watch},
     task::JoinSet,
@@ -17,8 +16,8 @@ use tokio::{
 
 use crate::{
     build::{
-        Build, BuildError, BuildProgress, BuildsConfig, Failure, Journal, failures, persist, router::Router,
-        sandbox::Sandbox, spawner::Spawner,
+        Build, BuildError, BuildProgress, BuildsConfig, Failure, Journal, disk::Temporary, failures, persist,
+        router::Router, sandbox::Sandbox, spawner::Spawner,
     },
     install::PackageStore,
 };
@@ -127,7 +126,7 @@ impl Builds {
 
     /// Removes whatever there is of a build: what was kept, what is under way, and how it ended. The room that
     /// it took is free when the returned value is dropped.
-    pub(crate) fn discard(&self, id: &str) -> io::Result<TempDir> {
+    pub(crate) fn discard(&self, id: &str) -> io::Result<Temporary> {
         let attempt = self.shared.attempts.lock().as_mut().and_then(|attempts| attempts.remove(id));
         // With it, its programs end.
         drop(attempt);

@@ -69,8 +69,12 @@ impl Router {
             let config = config.expect("only builds of known builders are found");
             return Ok(Arc::new(self.artifact(&id, config, found.folder)));
         }
-        let scratch = blocking(move || this.unpack(&package_id)).await??;
-        self.route(&id, Arc::new(scratch), journal).await
+        let scratch = Arc::new(blocking(move || this.unpack(&package_id)).await??);
+        let built = self.route(&id, scratch.clone(), journal).await;
+        if let Some(scratch) = Arc::into_inner(scratch) {
+            scratch.removed().await;
+        }
+        built
     }
 
     fn unpack(&self, id: &PackageId) -> Result<Scratch, BuildError> {

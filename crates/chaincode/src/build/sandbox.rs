@@ -107,6 +107,9 @@ pub(super) struct Confinement {
 
 impl Sandbox {
     pub(super) fn new(mut config: SandboxConfig) -> Self {
+        // What programs may read of `/etc` holds the keys of this machine on some systems.
+        let keys = ["/etc/ssl/private", "/etc/pki/tls/private"].map(PathBuf::from);
+        config.secrets.extend(keys.into_iter().filter(|folder| folder.exists()));
         // Links would hide where something really is.
         for secret in &mut config.secrets {
             *secret = std::path::absolute(&secret).and_then(fs::canonicalize).unwrap_or_else(|_| secret.clone());
@@ -125,8 +128,8 @@ impl Sandbox {
         limits: Limits,
     ) -> Result<Option<Confinement>, StepError> {
         let (mode, buildpack) = match &builder.program {
-            // What these two steps do is ours alone: read a type, copy indexes.
-            Program::Buildpack { .. } if matches!(step, Step::Detect | Step::Release) => (Mode::Off, None),
+            // All that this step does is read a type. `release` sees what a build made.
+            Program::Buildpack { .. } if step == Step::Detect => (Mode::Off, None),
             Program::Buildpack { name, .. } => (self.config.mode, Some(name.as_str())),
             Program::Folder(_) => (self.config.builders.get(&builder.name).copied().unwrap_or_default(), None),
         };
@@ -213,6 +216,7 @@ impl Subject<'_> {
             write,
             files: support.landlock.is_some(),
             calls: support.calls,
+            run: self.step == Step::Run,
             network: self.step == Step::Run || !config.offline,
             limits,
         };

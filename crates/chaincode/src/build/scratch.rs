@@ -6,15 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tempfile::TempDir;
-
-use crate::package::{Package, errno};
+use crate::{
+    build::disk::Temporary,
+    package::{Package, errno},
+};
 
 /// `fabric-<id><random>/{src,metadata,bld,release}`, removed when dropped.
 // Fabric: external-builders §5
 #[derive(Debug)]
 pub(super) struct Scratch {
-    folder: TempDir,
+    folder: Temporary,
 }
 
 impl Scratch {
@@ -37,6 +38,11 @@ impl Scratch {
         write_private(&scratch.metadata().join("metadata.json"), &package.metadata_json, 0o700)
             .map_err(|error| format!("could not write metadata file: {}", errno::text(&error)))?;
         Ok(scratch)
+    }
+
+    /// Removes it, and waits for that.
+    pub(super) async fn removed(self) {
+        self.folder.removed().await;
     }
 
     /// The folder of all of them.
@@ -68,10 +74,10 @@ pub(super) fn file_name(id: &str) -> String {
 }
 
 /// A fresh folder, ours alone, with an absolute path.
-pub(super) fn temporary(parent: Option<&Path>, prefix: &str) -> io::Result<TempDir> {
+pub(super) fn temporary(parent: Option<&Path>, prefix: &str) -> io::Result<Temporary> {
     let parent = std::path::absolute(parent.map_or_else(std::env::temp_dir, Path::to_owned))?;
     fs::create_dir_all(&parent)?;
-    private(prefix).tempdir_in(parent)
+    Ok(private(prefix).tempdir_in(parent)?.into())
 }
 
 /// Makes temporary folders that only we may enter.

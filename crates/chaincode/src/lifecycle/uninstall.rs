@@ -4,9 +4,8 @@
 //! approved to come next. It goes in one step, the removal of its file; what is left of its build after that is
 //! removed by whoever comes first, this call or the next start of the peer.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path};
+use std::{collections::BTreeMap, fmt};
 
-use tempfile::TempDir;
 use windlass_proto::{
     ids::PackageId,
     windlass::{
@@ -21,7 +20,10 @@ use super::{
     record::{self, NAMESPACES, StateError},
     state::OrgState,
 };
-use crate::simulation::Simulation;
+use crate::{
+    build::disk::{self, Temporary},
+    simulation::Simulation,
+};
 
 /// Why a package was not removed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -127,7 +129,7 @@ impl Lifecycle {
         let discarded = self.builds().discard(id.as_str());
         drop(underway);
         // The package is gone; a build that stays for now goes at the next start.
-        if let Err(error) = discarded.and_then(TempDir::close) {
+        if let Err(error) = discarded.and_then(Temporary::remove) {
             tracing::warn!(package = %id, %error, "the build of a removed package could not be removed");
         }
         tracing::info!(package = %id, "chaincode package removed");
@@ -167,7 +169,7 @@ impl Lifecycle {
         let measured = tokio::task::spawn_blocking(move || {
             let measure = |id: PackageId| Unused {
                 package_bytes: this.packages().size(&id),
-                build_bytes: size(&this.builds().folder(id.as_str())),
+                build_bytes: disk::size_of(&this.builds().folder(id.as_str())),
                 label: id.label().to_owned(),
                 package_id: id.to_string(),
             };
@@ -204,15 +206,4 @@ fn needed(simulation: &dyn Simulation, msp_id: &str, channel: &str) -> Result<Ve
         }
     }
     Ok(needed)
-}
-
-/// How much room the files below a folder take.
-fn size(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
-        Ok(metadata) => metadata.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
 }

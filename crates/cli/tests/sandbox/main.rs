@@ -53,7 +53,7 @@ async fn a_chaincode_sees_its_own_and_nothing_of_the_peer() {
     );
     let (output, ended) = peer.run_to_end(&script).await;
     let unless = |what: &str| if peer.keeps_from(what) { "no" } else { "yes" };
-    let (files, calls, signals) = (unless("files"), unless("other processes"), unless("signals"));
+    let (files, calls, signals) = (unless("files"), unless("sockets of this machine"), unless("signals"));
     let expected = [
         ("key", files),
         ("ledger", files),

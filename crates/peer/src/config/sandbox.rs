@@ -61,8 +61,8 @@ impl SandboxSection {
         }
     }
 
-    /// What the builds of a peer are made with.
-    pub fn config(&self, executable: Option<PathBuf>, secrets: Vec<PathBuf>) -> SandboxConfig {
+    /// What the builds of a peer are made with, whose chaincode has the limits `run` unless one has others.
+    pub fn config(&self, executable: Option<PathBuf>, secrets: Vec<PathBuf>, run: Limits) -> SandboxConfig {
         SandboxConfig {
             mode: self.mode,
             builders: self.builders.clone(),
@@ -73,7 +73,7 @@ impl SandboxSection {
             write: self.write.clone(),
             secrets,
             build: self.build,
-            run: Limits::default(),
+            run,
         }
     }
 }

@@ -41,8 +41,11 @@ pub(super) fn keep_meta_inf(source: &Path, output: &Path) -> Result<(), String> 
 
 /// `release` for buildpacks whose chaincode is run: hands out the indexes for CouchDB.
 pub(super) fn release_indexes(output: &Path, release: &Path) -> Result<(), String> {
-    let from = output.join("META-INF").join("statedb");
-    if from.is_dir() { copy_into(&from, &release.join("statedb")) } else { Ok(()) }
+    let folder = output.join("META-INF");
+    let from = folder.join("statedb");
+    // A build can have put links there, to anywhere.
+    let is_folder = |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    if is_folder(&folder) && is_folder(&from) { copy_into(&from, &release.join("statedb")) } else { Ok(()) }
 }
 
 /// Whether a path from metadata leads nowhere but below the folder that it is joined to.
@@ -83,6 +86,24 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
+
+    #[test]
+    fn releases_no_indexes_from_behind_a_link() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| root.path().join(name);
+        for folder in ["secret/statedb", "a/META-INF/statedb", "b/META-INF", "c", "release"] {
+            fs::create_dir_all(path(folder)).expect("a folder");
+        }
+        fs::write(path("secret/statedb/key"), "key").expect("a file");
+        std::os::unix::fs::symlink(path("secret/statedb"), path("b/META-INF/statedb")).expect("a link");
+        std::os::unix::fs::symlink(path("secret"), path("c/META-INF")).expect("a link");
+        for build in ["b", "c"] {
+            release_indexes(&path(build), &path("release")).expect("nothing to do");
+            assert!(!path("release/statedb").exists(), "{build}");
+        }
+        release_indexes(&path("a"), &path("release")).expect("a copy");
+        assert!(path("release/statedb").is_dir());
+    }
 
     #[test]
     fn mirrors_a_folder_and_leaves_what_is_the_same() {

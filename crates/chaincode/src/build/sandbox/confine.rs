@@ -149,8 +149,11 @@ const REFUSED: &[i64] = &[
     libc::SYS_acct,
     libc::SYS_add_key,
     libc::SYS_bpf,
+    libc::SYS_chroot,
     libc::SYS_delete_module,
     libc::SYS_finit_module,
+    libc::SYS_fsmount,
+    libc::SYS_fsopen,
     libc::SYS_init_module,
     // Its operations would pass by this filter.
     libc::SYS_io_uring_enter,
@@ -159,6 +162,7 @@ const REFUSED: &[i64] = &[
     libc::SYS_kexec_load,
     libc::SYS_keyctl,
     libc::SYS_mount,
+    libc::SYS_mount_setattr,
     libc::SYS_move_mount,
     libc::SYS_open_by_handle_at,
     libc::SYS_open_tree,
@@ -173,9 +177,41 @@ const REFUSED: &[i64] = &[
     libc::SYS_setns,
     libc::SYS_swapoff,
     libc::SYS_swapon,
+    // By a path, it changes files that may not be opened where Landlock is too old to know it. Who opened a file can
+    // still cut it.
+    libc::SYS_truncate,
     libc::SYS_umount2,
     libc::SYS_unshare,
     libc::SYS_userfaultfd,
+];
+
+/// Calls that change files by their path, which Landlock leaves alone. Builds need them, chaincode does not.
+const REFUSED_TO_CHAINCODE: &[i64] = &[
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+    libc::SYS_fchmodat,
+    // `fchmodat2`
+    452,
+    libc::SYS_fchownat,
+    libc::SYS_lremovexattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_setxattr,
+];
+
+/// What would put a new process into a namespace of its own, where it may do more.
+const NAMESPACES: [i32; 7] = [
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWCGROUP,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWNET,
 ];
 
 fn filter_calls(policy: &Policy) -> Result<(), String> {
@@ -184,10 +220,19 @@ fn filter_calls(policy: &Policy) -> Result<(), String> {
     let elsewhere = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
     let conditions = elsewhere.map(|family| family_is(SeccompCmpOp::Ne, family));
     refused.insert(libc::SYS_socket, vec![rule(conditions.into_iter().collect())?]);
+    // One of a pair of such sockets can send to every other.
+    refused.insert(libc::SYS_socketpair, vec![rule(vec![masked(1, 0xf, libc::SOCK_DGRAM)])?]);
+    let namespaces = NAMESPACES.map(|flag| rule(vec![masked(0, flag, flag)]));
+    refused.insert(libc::SYS_clone, namespaces.into_iter().collect::<Result<_, _>>()?);
+    if policy.run {
+        refused.extend(REFUSED_TO_CHAINCODE.iter().map(|call| (*call, Vec::new())));
+    }
     if policy.limits.cpus.is_some() {
         refused.insert(libc::SYS_sched_setaffinity, Vec::new());
     }
     apply(refused, libc::EPERM)?;
+    // Its flags lie in memory, where no filter sees them. Without it, C libraries use the older call.
+    apply([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS)?;
     if policy.network {
         return Ok(());
     }
@@ -199,6 +244,13 @@ fn filter_calls(policy: &Policy) -> Result<(), String> {
 fn family_is(operator: SeccompCmpOp, family: i32) -> SeccompCondition {
     let family = u64::from(family.unsigned_abs());
     SeccompCondition::new(0, SeccompCmpArgLen::Dword, operator, family).expect("a call has a first argument")
+}
+
+/// That an argument has this value where `mask` has bits.
+fn masked(argument: u8, mask: i32, value: i32) -> SeccompCondition {
+    let [mask, value] = [mask, value].map(|number| u64::from(number.cast_unsigned()));
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(mask), value)
+        .expect("a call has these arguments")
 }
 
 fn rule(conditions: Vec<SeccompCondition>) -> Result<SeccompRule, String> {
@@ -220,4 +272,95 @@ fn filter(mut calls: BTreeMap<i64, Vec<SeccompRule>>, error: i32) -> Result<BpfP
     let action = SeccompAction::Errno(error.unsigned_abs());
     let architecture = env::consts::ARCH.try_into()?;
     Ok(SeccompFilter::new(calls, SeccompAction::Allow, action, architecture)?.try_into()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::ErrorKind,
+        os::unix::{
+            fs::PermissionsExt,
+            net::{UnixDatagram, UnixStream},
+        },
+        thread,
+    };
+
+    use super::*;
+
+    /// Filters the calls of a thread, and of what it starts.
+    fn filtered(run: bool, work: impl FnOnce() + Send + 'static) {
+        let filtered = move || {
+            set_no_new_privs(true).expect("no new privileges");
+            filter_calls(&Policy { calls: true, run, network: true, ..Policy::default() }).expect("a filter");
+            work();
+        };
+        thread::spawn(filtered).join().expect("what was expected");
+    }
+
+    #[test]
+    fn lets_toolchains_and_their_programs_start() {
+        for run in [false, true] {
+            filtered(run, || {
+                thread::spawn(|| ()).join().expect("a thread");
+                UnixStream::pair().expect("a pair of streams");
+                for (program, args) in [
+                    ("sh", &["-c", "(true | cat) && true"][..]),
+                    ("go", &["version"]),
+                    ("java", &["-version"]),
+                    (
+                        "node",
+                        &[
+                            "-e",
+                            "require('child_process').execSync('true'); new (require('worker_threads').Worker)('1', {eval: true})",
+                        ],
+                    ),
+                    ("npm", &["--version"]),
+                    (
+                        "python3",
+                        &[
+                            "-c",
+                            "import subprocess, threading; threading.Thread(target=print).start(); subprocess.run('true')",
+                        ],
+                    ),
+                ] {
+                    match Command::new(program).args(args).output() {
+                        Ok(output) => assert!(output.status.success(), "{program}: {output:?}"),
+                        // What is not installed is not tried.
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{program}"),
+                    }
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn refuses_ways_around_the_restrictions_of_files_and_sockets() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        fs::write(&path, "content").expect("a file");
+        let mode = || fs::Permissions::from_mode(0o600);
+        let in_build = path.clone();
+        filtered(false, move || fs::set_permissions(&in_build, mode()).expect("builds may"));
+        filtered(true, move || {
+            let refused = |error: std::io::Error| assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            refused(fs::set_permissions(&path, mode()).expect_err("chmod"));
+            refused(std::os::unix::fs::lchown(&path, None, None).expect_err("lchown"));
+            refused(std::os::unix::fs::chroot("/").expect_err("chroot"));
+            refused(UnixDatagram::pair().expect_err("socketpair"));
+            fs::File::open(&path).and_then(|file| file.set_permissions(mode())).expect("fchmod");
+            let probe = "import os, sys; os.truncate(sys.argv[1], 0)";
+            if let Ok(output) = Command::new("python3").args(["-c", probe]).arg(&path).output() {
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(said.contains("Operation not permitted"), "{said}");
+            }
+            // `clone` with a flag for a namespace; what it would return in the child never shows.
+            let probe = "import ctypes, os; libc = ctypes.CDLL(None, use_errno=True); \
+                         print(libc.syscall(56, 0x10000011, 0, 0, 0, 0), ctypes.get_errno())";
+            if cfg!(target_arch = "x86_64")
+                && let Ok(output) = Command::new("python3").args(["-c", probe]).output()
+            {
+                assert_eq!(String::from_utf8_lossy(&output.stdout), "-1 1\n", "{output:?}");
+            }
+        });
+    }
 }

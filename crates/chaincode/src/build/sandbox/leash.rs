@@ -19,7 +19,7 @@ use super::{
     limits::{Limits, Size},
     tree,
 };
-use crate::build::{Step, StepError};
+use crate::build::{Step, StepError, disk};
 
 /// Which limit a program and what it started went beyond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,8 @@ pub(super) const TERMINATE: u8 = b't';
 /// How often processes and memory are looked at: a build may do anything, a chaincode does the same all day.
 const OFTEN: Duration = Duration::from_millis(100);
 const SELDOM: Duration = Duration::from_millis(500);
+/// How long after memory was too much it must still be so.
+const AGAIN: Duration = Duration::from_millis(50);
 /// How much of the time may go into measuring folders.
 const SHARE: u32 = 20;
 
@@ -129,8 +131,8 @@ async fn watch(pid: u32, step: Step, watched: Watched, hold: Hold, found: Arc<Mu
             let started = Instant::now();
             let (own, shared) = (own.clone(), shared.clone());
             let measured = spawn_blocking(move || {
-                let shared: u64 = shared.iter().map(|folder| tree::size_of(folder)).sum();
-                (tree::size_of(&own) + tree::size_of_deleted(&tree::below(pid)), shared)
+                let shared: u64 = shared.iter().map(|folder| disk::size_of(folder)).sum();
+                (disk::size_of(&own) + tree::size_of_deleted(&tree::below(pid)), shared)
             });
             let Ok((own, shared)) = measured.await else { return std::future::pending().await };
             let grown = shared.saturating_sub(*before.get_or_insert(shared));
@@ -140,6 +142,7 @@ async fn watch(pid: u32, step: Step, watched: Watched, hold: Hold, found: Arc<Mu
             time::sleep((started.elapsed() * SHARE).max(pace)).await;
         }
     };
+    let held = |pids: &[u32]| pids.iter().map(|pid| tree::memory_of(*pid)).sum::<u64>();
     let processes = async {
         loop {
             let all = tree::below(pid);
@@ -147,9 +150,13 @@ async fn watch(pid: u32, step: Step, watched: Watched, hold: Hold, found: Arc<Mu
                 return Excess::Processes(limit);
             }
             if let Some(limit) = limits.memory
-                && all.iter().map(|pid| tree::memory_of(*pid)).sum::<u64>() > limit
+                && held(&all) > limit
             {
-                return Excess::Memory(limit);
+                // What has just been forked shows the memory of its parent until it becomes a program.
+                time::sleep(AGAIN).await;
+                if held(&tree::below(pid)) > limit {
+                    return Excess::Memory(limit);
+                }
             }
             time::sleep(pace).await;
         }

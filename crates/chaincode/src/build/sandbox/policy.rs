@@ -23,6 +23,8 @@ pub(super) struct Policy {
     pub(super) files: bool,
     /// Whether system calls are.
     pub(super) calls: bool,
+    /// Whether it is a chaincode, which needs less than a build.
+    pub(super) run: bool,
     /// Whether it may open connections.
     pub(super) network: bool,
     pub(super) limits: Limits,

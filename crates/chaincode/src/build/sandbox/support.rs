@@ -105,7 +105,8 @@ impl Support {
         };
         vec![
             protection("files", landlock("")),
-            protection("other processes", filtered()),
+            // Without Landlock, `/proc` shows the memory of others.
+            protection("other processes", landlock("").and_then(|files| Ok(format!("{files}; {}", filtered()?)))),
             protection("signals", signals),
             protection("sockets of this machine", filtered()),
             protection("network of builds", network),

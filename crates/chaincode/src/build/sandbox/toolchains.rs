@@ -4,11 +4,15 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::OsString,
-    fs, io,
+    fs,
+    io::{self, Read, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use crate::build::scratch::write_private;
+use rustix::fs::OFlags;
+
+use crate::build::disk;
 
 const MAVEN: &str = "maven";
 
@@ -21,11 +25,13 @@ pub(super) struct Toolchain {
     homes: &'static [(&'static str, &'static str)],
     /// Settings below the home, which builds see: they may name registries, and hold the tokens for them.
     settings: &'static [(&'static str, Place)],
-    /// Caches: the variable that names one, and its folder below that of all caches. A variable that is set wins.
+    /// Caches: the variable that names one with how its usual place ends, and its folder below that of all caches.
+    /// A variable that is set wins, unless it names the usual place: toolchains set some for whatever they start, and
+    /// nobody who leaves a cache where it is means it for packages.
     ///
     /// Each lies directly below: what a build can change there must not lead the peer, which makes these folders and
     /// copies settings into them, elsewhere.
-    caches: &'static [(Option<&'static str>, &'static str)],
+    caches: &'static [(Option<(&'static str, &'static str)>, &'static str)],
 }
 
 /// Where a copy of a setting goes.
@@ -66,14 +72,20 @@ impl Toolchain {
                 tools: &["go", "gcc"],
                 homes: &[("GOROOT", ""), ("GOPATH", "")],
                 settings: &[(".config/go/env", Place::Home), (".netrc", Place::Home), (".gitconfig", Place::Home)],
-                caches: &[(Some("GOCACHE"), "go-build"), (Some("GOMODCACHE"), "go-modules")],
+                caches: &[
+                    (Some(("GOCACHE", ".cache/go-build")), "go-build"),
+                    (Some(("GOMODCACHE", "go/pkg/mod")), "go-modules"),
+                ],
             },
             Some("node") => Self {
                 // Python builds what is native.
                 tools: &["node", "npm", "python3"],
                 homes: &[],
                 settings: &[(".npmrc", Place::Home)],
-                caches: &[(Some("npm_config_cache"), "npm"), (Some("npm_config_devdir"), "node-headers")],
+                caches: &[
+                    (Some(("npm_config_cache", ".npm")), "npm"),
+                    (Some(("npm_config_devdir", ".cache/node-gyp")), "node-headers"),
+                ],
             },
             Some("java") => Self {
                 tools: &["java", "javac", "mvn", "gradle"],
@@ -83,7 +95,7 @@ impl Toolchain {
                     (".m2/settings-security.xml", Place::Home),
                     (".gradle/gradle.properties", Place::Cache("gradle")),
                 ],
-                caches: &[(None, MAVEN), (Some("GRADLE_USER_HOME"), "gradle")],
+                caches: &[(None, MAVEN), (Some(("GRADLE_USER_HOME", ".gradle")), "gradle")],
             },
             Some("rust") => Self {
                 tools: &["cargo", "rustc", "cc"],
@@ -92,7 +104,7 @@ impl Toolchain {
                     (".cargo/config.toml", Place::Cache("cargo")),
                     (".cargo/credentials.toml", Place::Cache("cargo")),
                 ],
-                caches: &[(Some("CARGO_HOME"), "cargo"), (None, "rust")],
+                caches: &[(Some(("CARGO_HOME", ".cargo")), "cargo"), (None, "rust")],
             },
             _ => Self::default(),
         }
@@ -116,24 +128,27 @@ impl Toolchain {
             }
         }
         for (variable, name) in self.caches {
-            let cache = variable.and_then(folder_in).unwrap_or_else(|| folders.caches.join(name));
+            let named = variable.and_then(|(variable, usual)| elsewhere(folder_in(variable)?, usual));
+            let cache = named.unwrap_or_else(|| folders.caches.join(name));
             fs::create_dir_all(&cache)?;
-            if let Some(variable) = variable {
+            if let Some((variable, _)) = variable {
                 provision.variables.insert(variable, cache.clone().into());
             }
             provision.write.push(cache);
         }
         for (setting, place) in self.settings {
             let from = folders.theirs.map(|home| home.join(setting));
-            let to = match place {
-                Place::Home => folders.home.join(setting),
+            // Both folders are ours alone at this time.
+            let (ours, to) = match place {
+                Place::Home => (folders.home, folders.home.join(setting)),
                 Place::Cache(name) => {
-                    folders.caches.join(name).join(Path::new(setting).file_name().unwrap_or_default())
+                    let file = Path::new(setting).file_name().unwrap_or_default();
+                    (folders.caches, folders.caches.join(name).join(file))
                 }
             };
             // A cache that they named has its settings already.
             if matches!(place, Place::Home) || provision.write.iter().any(|cache| to.starts_with(cache)) {
-                renew(from.as_deref(), &to)?;
+                renew(from.as_deref(), &to, ours)?;
             }
         }
         if self.tools.contains(&"mvn") {
@@ -157,17 +172,37 @@ fn java_options(provision: &mut Provision, folders: &Folders<'_>) {
 }
 
 /// Makes `to` a copy of `from`, or makes sure that there is none if there is nothing to copy: an earlier build may
-/// have left another.
-fn renew(from: Option<&Path>, to: &Path) -> io::Result<()> {
-    let content = from.and_then(|from| fs::read(from).ok());
-    match fs::remove_file(to) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(_) => fs::remove_dir_all(to)?,
+/// have left another. Builds of one toolchain may do this at the same time, and change `to` meanwhile; `ours` is a folder
+/// that they cannot reach, on the same file system.
+fn renew(from: Option<&Path>, to: &Path, ours: &Path) -> io::Result<()> {
+    let Some(content) = from.and_then(|from| fs::read(from).ok()) else { return disk::remove(to) };
+    if holds(to, &content) {
+        return Ok(());
     }
-    let Some(content) = content else { return Ok(()) };
     fs::create_dir_all(to.parent().unwrap_or(Path::new("/")))?;
-    write_private(to, &content, 0o600)
+    // Only we may read it.
+    let mut file = tempfile::NamedTempFile::new_in(ours)?;
+    file.write_all(&content)?;
+    let Err(failed) = file.persist(to) else { return Ok(()) };
+    // A folder cannot be replaced by a file.
+    disk::remove(to)?;
+    failed.file.persist(to)?;
+    Ok(())
+}
+
+/// Whether this is a file with this content; whatever else it is, it is not waited for.
+fn holds(path: &Path, content: &[u8]) -> bool {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
+    let Ok(file) = file else { return false };
+    let is_alike = file.metadata().is_ok_and(|found| found.is_file() && found.len() == content.len() as u64);
+    let mut found = Vec::new();
+    is_alike && file.take(content.len() as u64).read_to_end(&mut found).is_ok() && found == content
+}
+
+/// A cache that somebody named, if it is not the usual one.
+fn elsewhere(named: PathBuf, usual: &str) -> Option<PathBuf> {
+    (!named.ends_with(usual)).then_some(named)
 }
 
 /// The folder that a variable names.
@@ -190,13 +225,14 @@ fn installation(program: &Path, home: Option<&Path>) -> Option<PathBuf> {
     let is_programs = folder.file_name().is_some_and(|name| name == "bin" || name == "shims");
     let above = folder.parent()?;
     let is_personal = |path: &Path| {
-        // Cargo keeps its tokens beside its programs, and many keep theirs below `.local`.
+        // Cargo keeps its tokens beside its programs, and many keep theirs below `.local`; whose home it is in.
         path.parent().is_none()
-            || home.is_some_and(|home| {
-                home.starts_with(path) || path == home.join(".cargo") || path == home.join(".local")
-            })
+            || path.file_name().is_some_and(|name| name == ".cargo" || name == ".local")
+            || home.is_some_and(|home| home.starts_with(path))
     };
-    let whole = if is_programs && !is_personal(above) { above } else { folder };
+    // `/opt` for `/opt/bin/go` would be everything that is installed there.
+    let is_of_many = |path: &Path| path.parent() == Some(Path::new("/")) && path != Path::new("/usr");
+    let whole = if is_programs && !is_personal(above) && !is_of_many(above) { above } else { folder };
     (!is_personal(whole)).then(|| whole.to_owned())
 }
 
@@ -215,6 +251,10 @@ mod tests {
             ("/home/anna/.local/bin/mvn", Some("/home/anna/.local/bin")),
             ("/home/anna/bin/go", Some("/home/anna/bin")),
             ("/home/anna/go", None),
+            ("/home/bert/.cargo/bin/cargo", Some("/home/bert/.cargo/bin")),
+            ("/opt/go/bin/go", Some("/opt/go")),
+            ("/opt/bin/go", Some("/opt/bin")),
+            ("/usr/bin/node", Some("/usr")),
             ("/bin/sh", Some("/bin")),
             ("/go", None),
         ] {
@@ -240,5 +280,60 @@ mod tests {
         assert!(!path("caches/cargo/credentials.toml").exists());
         assert_eq!(provision.write, [path("caches/cargo"), path("caches/rust")]);
         assert!(!provision.read.iter().any(|read| path("theirs/.ssh").starts_with(read)));
+    }
+
+    #[test]
+    fn takes_no_cache_of_a_person_for_one_that_was_named_for_builds() {
+        let named = |path: &str| elsewhere(path.into(), ".cargo");
+        assert_eq!(named("/home/anna/.cargo"), None);
+        assert_eq!(named("/srv/cargo").as_deref(), Some(Path::new("/srv/cargo")));
+    }
+
+    #[test]
+    fn renews_a_setting_whatever_a_build_left_in_its_place() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| root.path().join(name);
+        let (from, to) = (path("from"), path("cache/setting"));
+        fs::write(&from, "ours").expect("a file");
+        let renewed = || {
+            renew(Some(&from), &to, root.path()).expect("renewed");
+            assert_eq!(fs::read(&to).expect("a file"), b"ours");
+            let metadata = fs::symlink_metadata(&to).expect("a file");
+            assert!(metadata.is_file());
+            std::os::unix::fs::MetadataExt::ino(&metadata)
+        };
+        let first = renewed();
+        assert_eq!(renewed(), first, "what is right already is left alone");
+        fs::remove_file(&to).expect("a file");
+        fs::create_dir_all(to.join("a/b")).expect("a folder");
+        renewed();
+        fs::remove_file(&to).expect("a file");
+        std::os::unix::fs::symlink(&from, &to).expect("a link");
+        renewed();
+        fs::write(&to, "evil").expect("a file");
+        renewed();
+        renew(None, &to, root.path()).expect("removed");
+        renew(None, &to, root.path()).expect("still removed");
+        assert!(!to.exists());
+        assert_eq!(fs::read_dir(root.path()).expect("a folder").count(), 2, "nothing else is left");
+    }
+
+    #[test]
+    fn renews_a_setting_for_many_builds_at_once() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir(path("cache")).expect("a folder");
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let (from, to, ours) = (path(&format!("from{}", number % 2)), path("cache/setting"), root.path());
+                fs::write(&from, number.to_string()).expect("a file");
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        renew(Some(&from), &to, ours).expect("renewed");
+                        renew(None, &to, ours).expect("removed");
+                    }
+                });
+            }
+        });
     }
 }

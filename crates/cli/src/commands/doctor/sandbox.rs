@@ -7,8 +7,8 @@ use super::{Finding, Subject};
 /// Says of each protection by what it is enforced, or why it is not.
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let Ok((config, _)) = &subject.configuration.outcome else { return Vec::new() };
-    let executable = std::env::current_exe().ok();
-    vec![judge(Support::detect(), &config.windlass.sandbox.config(executable, Vec::new()))]
+    let (executable, run) = (std::env::current_exe().ok(), config.windlass.chaincode.all.limits);
+    vec![judge(Support::detect(), &config.windlass.sandbox.config(executable, Vec::new(), run))]
 }
 
 fn judge(support: Support, config: &SandboxConfig) -> Finding {
