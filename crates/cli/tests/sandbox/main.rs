@@ -256,43 +256,12 @@ async fn a_builder_of_ones_own_is_left_alone_unless_it_is_named() {
     }
 }
 
-const JAVA: &str = r#"public class Main {
-    public static void main(String[] args) throws Exception {
-        java.io.File.createTempFile("a", "b");
-        System.out.println("hello from java");
-    }
-}"#;
-const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion><groupId>g</groupId><artifactId>a</artifactId><version>1</version>
-  <properties><maven.compiler.source>11</maven.compiler.source><maven.compiler.target>11</maven.compiler.target></properties>
-  <build><plugins><plugin><artifactId>maven-jar-plugin</artifactId>
-    <configuration><archive><manifest><mainClass>Main</mainClass></manifest></archive></configuration>
-  </plugin></plugins></build>
-</project>"#;
-
 #[tokio::test]
-async fn every_toolchain_builds_and_runs_in_it() {
-    for (language, files) in [
-        (
-            "go",
-            &[("go.mod", "module m\n"), ("main.go", "package main\nfunc main() { println(\"hello from go\") }\n")][..],
-        ),
-        (
-            "rust",
-            &[
-                ("Cargo.toml", "[package]\nname = 'confined'\nversion = '1.0.0'\nedition = '2021'\n"),
-                ("src/main.rs", "fn main() { println!(\"hello from rust\") }\n"),
-            ],
-        ),
-        (
-            "node",
-            &[
-                ("package.json", r#"{"dependencies":{"left-pad":"1.3.0"},"scripts":{"start":"node main.js"}}"#),
-                ("main.js", "console.log(require('left-pad')('hello from node', 15))"),
-            ],
-        ),
-        ("java", &[("pom.xml", POM), ("src/main/java/Main.java", JAVA)]),
-    ] {
+async fn go_chaincode_builds_and_runs_in_it() {
+    for (language, files) in [(
+        "go",
+        &[("go.mod", "module m\n"), ("main.go", "package main\nfunc main() { println(\"hello from go\") }\n")][..],
+    )] {
         let mut peer = Peer::new();
         // What was downloaded for an earlier test serves.
         peer.config.sandbox.own_caches = false;
