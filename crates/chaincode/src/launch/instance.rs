@@ -417,7 +417,7 @@ impl Live {
                 Body::Server { end, .. } => end.await.ok(),
             }
         };
-        let told = timeout(Duration::from_millis(100), told).await.ok().flatten();
+        let told = timeout(LAST_WORDS, told).await.ok().flatten();
         told.unwrap_or_else(|| match end {
             Some(end) => format!("the chaincode's stream ended: {end}"),
             None => String::from("the chaincode's stream ended"),
@@ -458,6 +458,10 @@ async fn grown_old(leaving: Option<&CancellationToken>, due: Option<Instant>) {
         () = goodbye => {}
     }
 }
+
+/// How long after the end of a stream its process or connection may take to say why. One that was killed for its
+/// memory gives that back first.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// After how long a stream that could not be replaced is tried again.
 const ROTATION_RETRY: Duration = Duration::from_secs(1);

@@ -155,7 +155,12 @@ impl Session {
         tokio::select! {
             biased;
             () = self.closed.cancelled() => Err(self.terminated()),
-            sent = self.outbound.send(message) => sent.map_err(|_| self.terminated()),
+            sent = self.outbound.send(message) => sent.map_err(|_| {
+                // Writing ends before reading does: what the chaincode said last is still to be taken. Without this
+                // a transaction that runs again would come back to this stream, the one with the least to do.
+                self.drain();
+                self.terminated()
+            }),
         }
     }
 
@@ -315,5 +320,26 @@ impl Drop for LaneHandle {
         }
         drop(lanes);
         self.session.idle.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::metrics::NoMetrics;
+
+    #[tokio::test]
+    async fn begins_nothing_more_when_nothing_can_be_written() {
+        let (session, queue) = Session::new(Arc::new(NoMetrics));
+        session.make_ready();
+        let lane = session.open("ch", "tx").expect("open");
+        drop(queue);
+        assert!(session.is_open(), "nobody has noticed");
+        assert!(matches!(session.send(ChaincodeMessage::default()).await, Err(SendError::StreamTerminated(_))));
+        assert!(!session.is_open());
+        assert!(matches!(session.open("ch", "next"), Err(SendError::StreamTerminated(_))));
+        // The result may be on its way.
+        assert_eq!(session.executions(), 1);
+        drop(lane);
     }
 }
