@@ -1,7 +1,6 @@
 //! One channel's ledger.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -24,7 +23,7 @@ use crate::{
     commit::{self, TransactionEntry},
     history::History,
     keys::{self, Space},
-    private,
+    private::{self, PrivateWrites},
     rebuild::{self, Parts},
     savepoint::Savepoint,
     state::{Reader, StateView},
@@ -163,10 +162,11 @@ impl Ledger {
         self.read_block(number)
     }
 
-    /// The private writes that came with block `number`, as far as they are here, by the index of their transaction.
-    pub fn private_writes(&self, number: u64) -> Result<BTreeMap<u64, TxPvtReadWriteSet>, LedgerError> {
+    /// Block `number`, with the private writes that came with it, as far as they are here, by the index of their
+    /// transaction.
+    pub fn block_with_private_writes(&self, number: u64) -> Result<Option<(Block, PrivateWrites)>, LedgerError> {
         let stored = stored_block(self.inner.store.get(&keys::block_by_number(number))?, &self.inner.blocks)?;
-        private::of_block(stored.map(|stored| stored.private).unwrap_or_default())
+        stored.map(|StoredBlock { block, private, .. }| Ok((block, private::of_block(private)?))).transpose()
     }
 
     /// The block with this header hash.

@@ -46,6 +46,7 @@ mod version;
 pub use error::{BlockFault, LedgerError};
 pub use history::HistoryIterator;
 pub use ledger::{Committed, Ledger, LedgerOptions, StoreKind};
+pub use private::PrivateWrites;
 pub use query::Query;
 pub use simulate::{CollectionInterest, NamespaceInterest, RangeIterator, SimulationResults, Simulator};
 pub use state::Record;

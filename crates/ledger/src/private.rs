@@ -15,6 +15,9 @@ use crate::{
     store::{Batch, Snapshot, Store},
 };
 
+/// The private writes of a block, by the index of their transaction.
+pub type PrivateWrites = BTreeMap<u64, TxPvtReadWriteSet>;
+
 /// Private writes that nobody committed within so many blocks are forgotten.
 // Fabric: ledger §8, transientstoreMaxBlockRetention
 pub(crate) const RETENTION: u64 = 20_000;
@@ -39,7 +42,7 @@ pub(crate) struct TransactionPrivate {
 }
 
 /// The private writes in the part of a block's frame that is for them, by the index of their transaction.
-pub(crate) fn of_block(frame: Bytes) -> Result<BTreeMap<u64, TxPvtReadWriteSet>, LedgerError> {
+pub(crate) fn of_block(frame: Bytes) -> Result<PrivateWrites, LedgerError> {
     let private =
         BlockPrivate::decode(frame).map_err(|_| LedgerError::Damaged("the private data of a block cannot be read"))?;
     let sets = private.transactions.into_iter();

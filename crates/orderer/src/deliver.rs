@@ -25,6 +25,9 @@ use cursor::{Cursor, Step};
 
 /// One channel's blocks. Clones are cheap and read the same channel.
 pub trait BlockSource: Clone + Send + Sync + 'static {
+    /// What is kept beside a block and read with it.
+    type Beside: Send;
+
     /// The channel's configuration as of now.
     fn config(&self) -> Arc<ChannelConfig>;
 
@@ -32,7 +35,10 @@ pub trait BlockSource: Clone + Send + Sync + 'static {
     fn heights(&self) -> watch::Receiver<u64>;
 
     /// Block `number`, if it is there. Reading from disk must not block the executor.
-    fn block(&self, number: u64) -> impl Future<Output = Result<Option<Arc<Block>>, SourceError>> + Send;
+    fn block(
+        &self,
+        number: u64,
+    ) -> impl Future<Output = Result<Option<(Arc<Block>, Self::Beside)>, SourceError>> + Send;
 
     /// Whether the channel is being served; false makes strict requests fail with SERVICE_UNAVAILABLE.
     fn is_available(&self) -> bool {
@@ -62,8 +68,9 @@ pub trait DeliverService: Send + Sync + 'static {
         &self,
         source: &Self::Source,
         block: Arc<Block>,
+        beside: <Self::Source as BlockSource>::Beside,
         request: &DeliverRequest,
-    ) -> Result<Self::Response, SourceError>;
+    ) -> Self::Response;
 }
 
 /// A request whose envelope could be taken apart.

@@ -17,7 +17,7 @@ use windlass_proto::{
 use crate::{
     Orderer, broadcast,
     chain::ChainState,
-    deliver::{self, DeliverOptions, DeliverRequest, DeliverService, Refusal, SourceError, TlsBinding},
+    deliver::{self, DeliverOptions, DeliverRequest, DeliverService, Refusal, TlsBinding},
 };
 
 /// The largest message in either direction.
@@ -84,12 +84,7 @@ impl DeliverService for BroadcastService {
         DeliverResponse { r#type: Some(deliver_response::Type::Status(status as i32)) }
     }
 
-    fn block(
-        &self,
-        _source: &Arc<ChainState>,
-        block: Arc<Block>,
-        _request: &DeliverRequest,
-    ) -> Result<DeliverResponse, SourceError> {
-        Ok(DeliverResponse { r#type: Some(deliver_response::Type::Block(Arc::unwrap_or_clone(block))) })
+    fn block(&self, _: &Arc<ChainState>, block: Arc<Block>, (): (), _: &DeliverRequest) -> DeliverResponse {
+        DeliverResponse { r#type: Some(deliver_response::Type::Block(Arc::unwrap_or_clone(block))) }
     }
 }

@@ -173,6 +173,13 @@ impl Builds {
     }
 }
 
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        // Where the build was cut short nobody else does, and those who follow would wait for ever.
+        self.journal.close();
+    }
+}
+
 impl Attempt {
     fn is_valid(&self, keep_failures: Duration) -> bool {
         match &*self.result.borrow() {

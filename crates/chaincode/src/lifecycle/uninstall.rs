@@ -113,6 +113,8 @@ impl Lifecycle {
         // between the look and the removal. An approval that comes later names a package that is not there, which
         // is allowed.
         let _reading = self.0.refreshing.lock();
+        let uses = self.uses()?.remove(id);
+        // Installs wait for this lock, so no ledger is read under it.
         let underway = self.underway().lock();
         if underway.contains_key(id) {
             return Err(UninstallError::BeingInstalled(id.clone()));
@@ -120,7 +122,7 @@ impl Lifecycle {
         if !self.packages().contains(id) {
             return Err(UninstallError::NotInstalled(id.to_string()));
         }
-        if let Some(uses) = self.uses()?.remove(id) {
+        if let Some(uses) = uses {
             return Err(UninstallError::InUse { package_id: id.clone(), uses });
         }
         let failed = |cause: String| UninstallError::Remove { package_id: id.clone(), cause };

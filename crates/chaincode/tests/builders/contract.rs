@@ -192,6 +192,23 @@ async fn shows_the_output_of_a_build_under_way_to_its_end() {
 }
 
 #[tokio::test]
+async fn ends_the_output_of_a_build_that_is_cut_short() {
+    let peer = Peer::new();
+    let builds = peer.builds(vec![peer.builder("x", &[YES, ("build", "echo waiting; exec sleep 600")])]);
+    let id = peer.install("external", &[]);
+    let building = tokio::spawn({
+        let (builds, id) = (builds.clone(), id.clone());
+        async move { builds.build(id.as_str()).await.map(drop) }
+    });
+    eventually("the build to begin", || builds.output(id.as_str()).is_some()).await;
+    let (_, coming) = builds.output(id.as_str()).expect("a journal").follow();
+    builds.shutdown().await;
+    // Not only when the last who holds it lets go.
+    coming.collect::<Vec<_>>().await;
+    assert!(building.await.expect("no panic").is_err());
+}
+
+#[tokio::test]
 async fn fails_when_build_cannot_be_started_and_skips_a_release_that_cannot() {
     let peer = Peer::new();
     let builder = peer.builder("x", &[YES, ("release", "exit 9")]);

@@ -37,10 +37,12 @@ fn committed_values_can_be_read_and_their_hashes() {
         chain.run("tx3", |simulator| simulator.put_private("cc", "coll", "l", value("s3")));
         chain.run("tx4", |simulator| simulator.purge_private("cc", "coll", "l"));
         let chain = chain.reopen(|_| {});
-        let of_block = |number| chain.ledger.private_writes(number).expect("private writes");
-        let set = of_block(2).remove(&0).expect("of the only transaction");
+        let of_block = |number| chain.ledger.block_with_private_writes(number).expect("a read");
+        let (block, mut writes) = of_block(2).expect("a block");
+        assert_eq!(block.header.expect("a header").number, 2);
+        let set = writes.remove(&0).expect("of the only transaction");
         assert_eq!(set.ns_pvt_rwset[0].collection_pvt_rwset[0].collection_name, "coll");
-        assert!(of_block(0).is_empty() && of_block(99).is_empty());
+        assert!(of_block(0).expect("a block").1.is_empty() && of_block(99).is_none());
         assert_eq!(secret(&chain, "k").expect("a read"), Some(value("s2")));
         assert_eq!(secret(&chain, "l").expect("a read"), None);
     }

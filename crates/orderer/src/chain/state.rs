@@ -87,6 +87,8 @@ impl ChainState {
 }
 
 impl BlockSource for Arc<ChainState> {
+    type Beside = ();
+
     fn config(&self) -> Arc<ChannelConfig> {
         ChainState::config(self)
     }
@@ -95,8 +97,9 @@ impl BlockSource for Arc<ChainState> {
         ChainState::heights(self)
     }
 
-    async fn block(&self, number: u64) -> Result<Option<Arc<Block>>, SourceError> {
-        self.log.block(number).await.map_err(|error| SourceError(error.to_string()))
+    async fn block(&self, number: u64) -> Result<Option<(Arc<Block>, ())>, SourceError> {
+        let block = self.log.block(number).await.map_err(|error| SourceError(error.to_string()))?;
+        Ok(block.map(|block| (block, ())))
     }
 
     fn is_available(&self) -> bool {

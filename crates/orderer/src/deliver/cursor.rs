@@ -79,13 +79,13 @@ impl<B: BlockSource> Cursor<B> {
             Status::InternalServerError
         };
         let block = self.source.block(next).await.map_err(|error| failed(&error))?;
-        let block = block.ok_or_else(|| failed(&"it is missing"))?;
+        let (block, beside) = block.ok_or_else(|| failed(&"it is missing"))?;
         self.session.check(service, &self.source.config(), &self.request).map_err(|refusal| {
             tracing::debug!(channel = self.request.channel, %refusal, "deliver ended");
             Status::Forbidden
         })?;
         let block = self.content(block);
-        let response = service.block(&self.source, block, &self.request).map_err(|error| failed(&error))?;
+        let response = service.block(&self.source, block, beside, &self.request);
         // The position after the last block that can exist is never asked for.
         match next.checked_add(1) {
             Some(after) if next != self.stop => self.next = after,

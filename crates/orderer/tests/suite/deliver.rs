@@ -41,6 +41,8 @@ struct Source {
 }
 
 impl BlockSource for Source {
+    type Beside = ();
+
     fn config(&self) -> Arc<ChannelConfig> {
         self.config.lock().clone()
     }
@@ -49,17 +51,18 @@ impl BlockSource for Source {
         self.heights.clone()
     }
 
-    async fn block(&self, number: u64) -> Result<Option<Arc<Block>>, SourceError> {
-        match number {
-            0 => Ok(Some(self.genesis.clone())),
-            13 => Err(SourceError("unreadable".into())),
-            14 => Ok(None),
-            _ => Ok(Some(Arc::new(Block {
+    async fn block(&self, number: u64) -> Result<Option<(Arc<Block>, ())>, SourceError> {
+        let block = match number {
+            0 => self.genesis.clone(),
+            13 => return Err(SourceError("unreadable".into())),
+            14 => return Ok(None),
+            _ => Arc::new(Block {
                 header: Some(BlockHeader { number, ..Default::default() }),
                 data: Some(BlockData { data: vec!["data".into()] }),
                 metadata: None,
-            }))),
-        }
+            }),
+        };
+        Ok(Some((block, ())))
     }
 
     fn is_available(&self) -> bool {
@@ -102,9 +105,9 @@ impl DeliverService for Service {
         Sent::Status(status)
     }
 
-    fn block(&self, _: &Source, block: Arc<Block>, _: &DeliverRequest) -> Result<Sent, SourceError> {
+    fn block(&self, _: &Source, block: Arc<Block>, (): (), _: &DeliverRequest) -> Sent {
         let number = block.header.as_ref().expect("a header").number;
-        Ok(if block.data.is_some() { Sent::Block(number) } else { Sent::Bare(number) })
+        if block.data.is_some() { Sent::Block(number) } else { Sent::Bare(number) }
     }
 }
 

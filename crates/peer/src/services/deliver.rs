@@ -6,7 +6,7 @@
 
 mod filter;
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 use windlass_chaincode::lifecycle::implicit_collection_owner;
 use windlass_identity::ChannelConfig;
+use windlass_ledger::{LedgerError, PrivateWrites};
 use windlass_orderer::deliver::{
     BlockSource, DeliverOptions, DeliverRequest, DeliverService, Refusal, SourceError, TlsBinding, serve,
 };
@@ -21,7 +22,6 @@ use windlass_proto::{
     common::{self, Block, Envelope},
     hash::sha256,
     protos::{BlockAndPrivateData, DeliverResponse, deliver_response::Type, deliver_server},
-    rwset::TxPvtReadWriteSet,
 };
 use windlass_transport::ConnectionInfo;
 
@@ -130,7 +130,7 @@ impl DeliverService for Session {
         let found = self.deliver.channels.get(channel)?;
         *self.channel.lock() = Some(channel.to_owned());
         self.deliver.metrics.deliver_request_received(channel, self.delivery);
-        Some(ChannelBlocks(found))
+        Some(ChannelBlocks { channel: found, with_private_data: self.delivery == Delivery::BlockAndPrivateData })
     }
 
     fn authorize(&self, config: &ChannelConfig, request: &DeliverRequest) -> Result<(), Refusal> {
@@ -152,28 +152,27 @@ impl DeliverService for Session {
 
     fn block(
         &self,
-        source: &ChannelBlocks,
+        ChannelBlocks { channel, .. }: &ChannelBlocks,
         block: Arc<Block>,
+        private_data_map: PrivateWrites,
         _: &DeliverRequest,
-    ) -> Result<DeliverResponse, SourceError> {
+    ) -> DeliverResponse {
         let content = match self.delivery {
             Delivery::Block => Type::Block(Arc::unwrap_or_clone(block)),
-            Delivery::FilteredBlock => Type::FilteredBlock(filter::filtered(source.0.id(), &block)),
+            Delivery::FilteredBlock => Type::FilteredBlock(filter::filtered(channel.id(), &block)),
             Delivery::BlockAndPrivateData => Type::BlockAndPrivateData(BlockAndPrivateData {
-                private_data_map: private_data(&source.0, &block)?,
+                private_data_map,
                 block: Some(Arc::unwrap_or_clone(block)),
             }),
         };
-        self.deliver.metrics.deliver_block_sent(source.0.id(), self.delivery);
-        Ok(DeliverResponse { r#type: Some(content) })
+        self.deliver.metrics.deliver_block_sent(channel.id(), self.delivery);
+        DeliverResponse { r#type: Some(content) }
     }
 }
 
-/// The private writes of a block that everyone may see who may see the block.
+/// Leaves of the private writes of a block what everyone may see who may see the block.
 // Fabric: endorsement-and-gateway §8, and lifecycle §6.4: implicit collections are not for members only
-fn private_data(channel: &Channel, block: &Block) -> Result<BTreeMap<u64, TxPvtReadWriteSet>, SourceError> {
-    let number = block.header.as_ref().map(|header| header.number).unwrap_or_default();
-    let mut writes = channel.ledger().private_writes(number).map_err(|error| SourceError(error.to_string()))?;
+fn visible(mut writes: PrivateWrites) -> PrivateWrites {
     for set in writes.values_mut() {
         for namespace in &mut set.ns_pvt_rwset {
             namespace.collection_pvt_rwset.retain(|one| implicit_collection_owner(&one.collection_name).is_some());
@@ -181,27 +180,39 @@ fn private_data(channel: &Channel, block: &Block) -> Result<BTreeMap<u64, TxPvtR
         set.ns_pvt_rwset.retain(|namespace| !namespace.collection_pvt_rwset.is_empty());
     }
     writes.retain(|_, set| !set.ns_pvt_rwset.is_empty());
-    Ok(writes)
+    writes
 }
 
 /// The blocks of a joined channel.
 #[derive(Clone, Debug)]
-struct ChannelBlocks(Arc<Channel>);
+struct ChannelBlocks {
+    channel: Arc<Channel>,
+    with_private_data: bool,
+}
 
 impl BlockSource for ChannelBlocks {
+    type Beside = PrivateWrites;
+
     fn config(&self) -> Arc<ChannelConfig> {
-        self.0.config()
+        self.channel.config()
     }
 
     fn heights(&self) -> watch::Receiver<u64> {
-        self.0.heights()
+        self.channel.heights()
     }
 
-    async fn block(&self, number: u64) -> Result<Option<Arc<Block>>, SourceError> {
-        let ledger = self.0.ledger().clone();
-        let read = tokio::task::spawn_blocking(move || ledger.block(number)).await;
+    async fn block(&self, number: u64) -> Result<Option<(Arc<Block>, PrivateWrites)>, SourceError> {
+        let (ledger, with_private_data) = (self.channel.ledger().clone(), self.with_private_data);
+        let read = tokio::task::spawn_blocking(move || {
+            if with_private_data {
+                let read = ledger.block_with_private_writes(number)?;
+                return Ok(read.map(|(block, writes)| (block, visible(writes))));
+            }
+            Ok::<_, LedgerError>(ledger.block(number)?.map(|block| (block, PrivateWrites::new())))
+        });
+        let read = read.await.map_err(|error| SourceError(error.to_string()))?;
         let read = read.map_err(|error| SourceError(error.to_string()))?;
-        Ok(read.map_err(|error| SourceError(error.to_string()))?.map(Arc::new))
+        Ok(read.map(|(block, writes)| (Arc::new(block), writes)))
     }
 }
 
