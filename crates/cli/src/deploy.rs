@@ -16,7 +16,7 @@ pub(crate) mod terms;
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, bail};
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use windlass_chaincode::package::create::Created;
 use windlass_proto::{
     Bytes,
@@ -33,6 +33,7 @@ use crate::{
     },
     definition::Definition,
 };
+use answer::Answer;
 use member::{Approved, Member};
 use terms::Terms;
 
@@ -71,6 +72,16 @@ pub(crate) struct Approval {
     pub(crate) mismatches: Vec<String>,
 }
 
+/// What a definition is to be.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    channel: &'a str,
+    name: &'a str,
+    package_id: &'a str,
+    terms: &'a Terms,
+    commit: bool,
+}
+
 /// Organizations that deploy together; at least one.
 #[derive(Debug)]
 pub(crate) struct Deployment {
@@ -105,11 +116,39 @@ impl Deployment {
         terms: &Terms,
         commit: bool,
     ) -> anyhow::Result<Defined> {
+        let asked = Asked { channel, name, package_id, terms, commit };
+        let current = self.committed(channel, name).await?;
+        let sequence = current.as_ref().map(|current| current.sequence);
+        let error = match self.define_over(asked, current).await {
+            Ok(defined) => return Ok(defined),
+            Err(error) => error,
+        };
+        // Somebody else may have committed meanwhile, or our commit may have been made and its answer lost.
+        match self.committed(channel, name).await {
+            Ok(Some(current)) if Some(current.sequence) != sequence => {
+                let defined = self.define_over(asked, Some(current)).await?;
+                let outcome = if defined.outcome == Outcome::Unchanged { Outcome::Joined } else { defined.outcome };
+                Ok(Defined { outcome, ..defined })
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// The channel's definition of `name`, if there is one.
+    async fn committed(&self, channel: &str, name: &str) -> anyhow::Result<Option<QueryChaincodeDefinitionResult>> {
         let query = QueryChaincodeDefinitionArgs { name: name.to_owned() };
-        let current: Option<QueryChaincodeDefinitionResult> =
-            self.first().lifecycle(channel, "QueryChaincodeDefinition", &query).await?;
+        self.first().lifecycle(channel, "QueryChaincodeDefinition", &query).await
+    }
+
+    /// Defines what is asked, where this is committed.
+    async fn define_over(
+        &self,
+        asked: Asked<'_>,
+        current: Option<QueryChaincodeDefinitionResult>,
+    ) -> anyhow::Result<Defined> {
+        let Asked { channel, name, package_id, terms, commit } = asked;
         let Some(current) = current else {
-            let definition = terms.definition(channel, name, terms.sequence.unwrap_or(1));
+            let definition = terms.definition(channel, name, terms.sequence.unwrap_or(1), None);
             return self.agree(definition, package_id, commit, Outcome::New).await;
         };
         let differences = terms.differences(&current);
@@ -118,7 +157,7 @@ impl Deployment {
             let approved = try_join_all(approved).await?;
             let here = |found: &Approved| *found == Approved::With(package_id.to_owned());
             let open = |found: &Approved| matches!(found, Approved::No | Approved::WithoutPackage);
-            let definition = terms.again(channel, name, &current);
+            let definition = terms.definition(channel, name, current.sequence, Some(&current));
             if approved.iter().all(here) {
                 let approvals = current.approvals.iter().map(|(org, yes)| (org.clone(), Approval::from(*yes)));
                 let (approvals, outcome) = (approvals.collect(), Outcome::Unchanged);
@@ -138,7 +177,8 @@ impl Deployment {
                 differences.join(", ")
             );
         }
-        let definition = terms.definition(channel, name, terms.sequence.unwrap_or(current.sequence + 1));
+        let sequence = terms.sequence.unwrap_or(current.sequence + 1);
+        let definition = terms.definition(channel, name, sequence, Some(&current));
         self.agree(definition, package_id, commit, Outcome::Upgraded).await
     }
 
@@ -215,8 +255,17 @@ impl Deployment {
         Ok(())
     }
 
-    /// Calls Init.
-    pub(crate) async fn init(&self, channel: &str, name: &str, args: &[String]) -> anyhow::Result<Committed> {
+    /// Calls Init where the chaincode still waits for it, whoever committed its definition and when.
+    pub(crate) async fn init_once(
+        &self,
+        channel: &str,
+        name: &str,
+        args: &[String],
+    ) -> anyhow::Result<Option<Committed>> {
+        let answers = join_all(self.members.iter().map(|member| Answer::ask(&member.client, channel, name))).await;
+        if !answers.contains(&Answer::BeforeInit) {
+            return Ok(None);
+        }
         let call = Call {
             channel: channel.to_owned(),
             chaincode: name.to_owned(),
@@ -224,11 +273,16 @@ impl Deployment {
             is_init: true,
             ..Default::default()
         };
-        let committed = self.first().submit(&call).await.context("Init failed")?;
+        let committed = match self.first().submit(&call).await {
+            // Fabric: lifecycle §8, Init. Somebody else was quicker.
+            Err(error) if error.to_string().contains("is already initialized but called as init") => return Ok(None),
+            outcome => outcome.context("Init failed")?,
+        };
         if committed.response.status >= 400 {
             bail!("Init failed: {}", committed.response.message);
         }
-        Ok(committed)
+        self.wait_everywhere(channel, &committed.transaction_id).await?;
+        Ok(Some(committed))
     }
 }
 
@@ -240,11 +294,6 @@ impl Defined {
 }
 
 impl Outcome {
-    /// Whether this deployment committed a definition.
-    pub(crate) fn is_committed_now(self) -> bool {
-        matches!(self, Self::New | Self::Upgraded)
-    }
-
     /// The word for people and for scripts.
     pub(crate) fn word(self) -> &'static str {
         match self {

@@ -13,7 +13,8 @@ use super::{
 
 /// Bring chaincode onto a channel of a running network: package, install on the peer of every organization that there
 /// are identities for, approve for each, commit, and see that every one of these peers runs it. Done again with nothing
-/// changed, it does nothing; changed code or terms get the next sequence.
+/// changed, it does nothing; changed code or terms get the next sequence. Terms that are not
+/// given stay as they are committed.
 #[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
     /// Chaincode: a folder of source, an executable, or a package (.tar.gz), with a name before it if it is not to be
@@ -44,21 +45,31 @@ pub(crate) struct DeployArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     pub(crate) sequence: Option<i64>,
 
-    /// The endorsement policy, such as "OR('Org1MSP.peer')". [default: the channel's, a majority of organizations]
+    /// The endorsement policy, such as "OR('Org1MSP.peer')". [default: the committed one, at first the
+    /// channel's: a majority of organizations]
     #[arg(long, value_name = "POLICY", conflicts_with = "channel_config_policy")]
     pub(crate) signature_policy: Option<String>,
 
-    /// The endorsement policy, by its place in the channel's configuration.
+    /// The endorsement policy, by its place in the channel's configuration. The channel's default is
+    /// /Channel/Application/Endorsement.
     #[arg(long, value_name = "PATH")]
     pub(crate) channel_config_policy: Option<String>,
 
-    /// A JSON file of private data collections, as `peer lifecycle chaincode` takes it.
+    /// A JSON file of private data collections, as `peer lifecycle chaincode` takes it. [default: the committed ones]
     #[arg(long, value_name = "FILE")]
     pub(crate) collections_config: Option<PathBuf>,
 
-    /// Define the chaincode so that Init must be called first, and call it.
-    #[arg(long)]
-    pub(crate) init_required: bool,
+    /// Define the chaincode so that Init must be called first, and call it where that was not done. With =false, Init
+    /// need not be called any more.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true
+    )]
+    pub(crate) init_required: Option<bool>,
 
     /// The arguments for Init, as JSON: ["Init","a"] or {"Args":["Init","a"]}.
     #[arg(long, value_name = "JSON", requires = "init_required")]
@@ -82,4 +93,11 @@ pub(crate) struct DeployArgs {
 
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
+}
+
+impl DeployArgs {
+    /// Whether Init is called, unless it was.
+    pub(crate) fn calls_init(&self) -> bool {
+        self.init_required == Some(true) && !self.approve_only
+    }
 }

@@ -15,7 +15,7 @@ use crate::{
     args::{deploy::DeployArgs, dev::NamedPath},
     definition::collections,
     deploy::{
-        Deployment, Outcome,
+        Defined, Deployment, Outcome,
         answer::Answer,
         member::Member,
         package::{is_package, name_of, package},
@@ -24,11 +24,12 @@ use crate::{
     network::Network,
     printer::Printer,
 };
-use report::{Deployed, OnChannel, OnPeer};
+use report::{Deployed, OnChannel, OnPeer, Packaged};
 
 /// Deploys everything that was named, one after the other.
 pub(super) async fn run(args: &DeployArgs, printer: &Printer) -> anyhow::Result<ExitCode> {
     let terms = terms(args)?;
+    let names = args.chaincode.iter().map(name_of).collect::<anyhow::Result<Vec<_>>>()?;
     let network = Network::find(&args.network)?;
     let members = try_join_all(network.organizations.iter().map(|organization| async {
         let client = organization.connect(args.identity.as_deref()).await?;
@@ -38,19 +39,29 @@ pub(super) async fn run(args: &DeployArgs, printer: &Printer) -> anyhow::Result<
     let channels = channels(args, &deployment).await?;
     let work = Work { args, printer, network: &network, deployment, channels, terms };
     let mut deployed = Vec::new();
-    for chaincode in &args.chaincode {
-        let name = name_of(chaincode)?;
-        let one = work.deploy(&name, chaincode).await;
-        let one = one.with_context(|| format!("cannot deploy chaincode {name} from {}", chaincode.path.display()))?;
-        if !args.json {
-            one.lines(args.approve_only, printer).into_iter().for_each(|line| printer.line(line));
+    let mut failure = None;
+    for (name, chaincode) in names.iter().zip(&args.chaincode) {
+        let mut one = Deployed::new(name, &chaincode.path);
+        let outcome = work.deploy(chaincode, &mut one).await;
+        if let Err(error) = outcome {
+            let error = error.context(format!("cannot deploy chaincode {name} from {}", chaincode.path.display()));
+            one.error = Some(format!("{error:#}"));
+            failure = Some(error);
+        } else if !args.json {
+            one.lines(args, printer).into_iter().for_each(|line| printer.line(line));
         }
         deployed.push(one);
+        if failure.is_some() {
+            break;
+        }
     }
     if args.json {
         printer.line(serde_json::to_string_pretty(&report::json(&deployed))?);
     }
-    let done = deployed.iter().all(|one| one.is_done(args.approve_only));
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let done = deployed.iter().all(|one| one.is_done(args));
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -105,18 +116,25 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn deploy(&self, name: &str, chaincode: &NamedPath) -> anyhow::Result<Deployed> {
+    /// Deploys one chaincode; what came of it before a failure is in `deployed` too.
+    async fn deploy(&self, chaincode: &NamedPath, deployed: &mut Deployed) -> anyhow::Result<()> {
         let started = Instant::now();
-        let package = self.package(name, chaincode).await?;
+        let name = deployed.name.clone();
+        let package = self.package(&name, chaincode).await?;
         let package_id = package.id.to_string();
         self.step("packaged", &format!("{package_id} ({}, {} bytes)", package.kind, package.bytes.len()));
-        let installed = self.install(name, &package).await?;
-        let mut channels = Vec::new();
+        deployed.package = Some(Packaged { id: package_id.clone(), kind: package.kind.clone() });
+        deployed.installed = self.install(&name, &package).await?;
         for channel in &self.channels {
-            channels.push(self.deploy_on(channel, name, &package_id).await?);
+            let defined = self.define_on(channel, &name, &package_id).await?;
+            let is_pending = defined.outcome == Outcome::Pending;
+            deployed.channels.push(OnChannel { defined, peers: Vec::new() });
+            if let (false, Some(on_channel)) = (is_pending, deployed.channels.last_mut()) {
+                on_channel.peers = self.start_on(channel, &name).await?;
+            }
         }
-        let (name, kind, took) = (name.to_owned(), package.kind, started.elapsed());
-        Ok(Deployed { name, package_id, kind, installed, channels, took })
+        deployed.took = started.elapsed();
+        Ok(())
     }
 
     async fn package(&self, name: &str, chaincode: &NamedPath) -> anyhow::Result<Created> {
@@ -142,7 +160,7 @@ impl Work<'_> {
         Ok(installed)
     }
 
-    async fn deploy_on(&self, channel: &str, name: &str, package_id: &str) -> anyhow::Result<OnChannel> {
+    async fn define_on(&self, channel: &str, name: &str, package_id: &str) -> anyhow::Result<Defined> {
         let (args, deployment) = (self.args, &self.deployment);
         let define = deployment.define(channel, name, package_id, &self.terms, !args.approve_only);
         let defined = within(args.timeout, "approving and committing", define).await??;
@@ -154,17 +172,21 @@ impl Work<'_> {
         }
         if let Some(committed) = &defined.committed {
             self.step("committed", &format!("{what}, in block {}", committed.block));
-            if args.init_required {
-                let words = args.init_args.as_ref().map(|args| args.0.as_slice()).unwrap_or_default();
-                let init = within(args.timeout, "Init", deployment.init(channel, name, words)).await??;
+        }
+        Ok(defined)
+    }
+
+    /// Calls Init if it is to be called, and has every peer run the chaincode.
+    async fn start_on(&self, channel: &str, name: &str) -> anyhow::Result<Vec<OnPeer>> {
+        let args = self.args;
+        if args.calls_init() {
+            let words = args.init_args.as_ref().map(|args| args.0.as_slice()).unwrap_or_default();
+            let init = within(args.timeout, "Init", self.deployment.init_once(channel, name, words)).await??;
+            if let Some(init) = init {
                 self.step("called", &format!("Init, in block {}", init.block));
             }
         }
-        let peers = match defined.outcome {
-            Outcome::Pending => Vec::new(),
-            _ => within(args.timeout, "starting the chaincode", self.ask_everywhere(channel, name)).await?,
-        };
-        Ok(OnChannel { defined, peers })
+        within(args.timeout, "starting the chaincode", self.ask_everywhere(channel, name)).await
     }
 
     /// Has every peer run the chaincode, which starts it where it does not run.

@@ -4,14 +4,14 @@ use anyhow::Context;
 use prost::Message;
 use windlass_identity::policy::text;
 use windlass_proto::{
-    Bytes,
     lifecycle::QueryChaincodeDefinitionResult,
     protos::{ApplicationPolicy, CollectionConfigPackage, application_policy},
 };
 
 use crate::definition::{Definition, policy::application_policy};
 
-/// What is asked of a definition. Whatever is not said has Fabric's default, or follows from what is committed.
+/// What is asked of a definition. Whatever is not said stays as it is committed; where nothing is, it has Fabric's
+/// default.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Terms {
     /// By default made of the sequence: 1.0, 2.0, …
@@ -21,46 +21,46 @@ pub(crate) struct Terms {
     /// The endorsement policy.
     pub(crate) policy: Option<ApplicationPolicy>,
     pub(crate) collections: Option<CollectionConfigPackage>,
-    pub(crate) init_required: bool,
+    pub(crate) init_required: Option<bool>,
 }
 
 impl Terms {
-    /// A definition with these terms.
-    pub(super) fn definition(&self, channel: &str, name: &str, sequence: i64) -> Definition {
+    /// A definition with these terms, and otherwise those of the committed one.
+    pub(super) fn definition(
+        &self,
+        channel: &str,
+        name: &str,
+        sequence: i64,
+        current: Option<&QueryChaincodeDefinitionResult>,
+    ) -> Definition {
+        let committed = current.cloned().unwrap_or_default();
+        let version = if committed.sequence == sequence { committed.version } else { format!("{sequence}.0") };
+        // A peer says that there are no collections with a package that has none.
+        let collections = committed.collections.filter(|package| !package.config.is_empty());
         Definition {
             channel: channel.to_owned(),
             name: name.to_owned(),
-            version: self.version.clone().unwrap_or_else(|| format!("{sequence}.0")),
+            version: self.version.clone().unwrap_or(version),
             sequence,
-            validation_parameter: self.policy.as_ref().map(|policy| policy.encode_to_vec().into()).unwrap_or_default(),
-            collections: self.collections.clone(),
-            init_required: self.init_required,
-            ..Default::default()
-        }
-    }
-
-    /// The committed definition, which has these terms.
-    pub(super) fn again(&self, channel: &str, name: &str, current: &QueryChaincodeDefinitionResult) -> Definition {
-        Definition {
-            version: current.version.clone(),
-            endorsement_plugin: current.endorsement_plugin.clone(),
-            validation_plugin: current.validation_plugin.clone(),
-            ..self.definition(channel, name, current.sequence)
+            endorsement_plugin: committed.endorsement_plugin,
+            validation_plugin: committed.validation_plugin,
+            validation_parameter: match &self.policy {
+                Some(policy) => policy.encode_to_vec().into(),
+                None => committed.validation_parameter,
+            },
+            collections: self.collections.clone().or(collections),
+            init_required: self.init_required.unwrap_or(committed.init_required),
         }
     }
 
     /// The terms that a committed definition does not have.
     pub(super) fn differences(&self, current: &QueryChaincodeDefinitionResult) -> Vec<&'static str> {
-        let policy = match &self.policy {
-            Some(policy) => policy.encode_to_vec().into(),
-            None => default_policy(),
-        };
-        let collections = |package: &Option<CollectionConfigPackage>| package.clone().unwrap_or_default();
+        let wanted = self.definition("", "", current.sequence, Some(current));
         [
-            ("version", self.version.as_ref().is_some_and(|version| *version != current.version)),
-            ("endorsement policy", policy != current.validation_parameter),
-            ("collections", collections(&self.collections) != collections(&current.collections)),
-            ("init-required", self.init_required != current.init_required),
+            ("version", wanted.version != current.version),
+            ("endorsement policy", wanted.validation_parameter != current.validation_parameter),
+            ("collections", wanted.collections.unwrap_or_default() != current.collections.clone().unwrap_or_default()),
+            ("init-required", wanted.init_required != current.init_required),
         ]
         .into_iter()
         .filter_map(|(term, differs)| differs.then_some(term))
@@ -76,12 +76,11 @@ pub(crate) fn policy(signature: Option<&str>, reference: Option<&str>) -> anyhow
     application_policy(signature.unwrap_or_default(), reference.unwrap_or_default()).map_err(anyhow::Error::msg)
 }
 
-/// What a definition without a policy gets.
+/// The policy of a definition for which none was ever given.
 // Fabric: lifecycle §5
-fn default_policy() -> Bytes {
+pub(crate) fn channel_policy() -> ApplicationPolicy {
     let reference = "/Channel/Application/Endorsement".to_owned();
-    let policy = ApplicationPolicy { r#type: Some(application_policy::Type::ChannelConfigPolicyReference(reference)) };
-    policy.encode_to_vec().into()
+    ApplicationPolicy { r#type: Some(application_policy::Type::ChannelConfigPolicyReference(reference)) }
 }
 
 #[cfg(test)]
@@ -89,9 +88,11 @@ mod tests {
     use super::*;
 
     fn committed(terms: &Terms) -> QueryChaincodeDefinitionResult {
-        let definition = terms.definition("ch", "cc", 4);
-        let defaulted =
-            if definition.validation_parameter.is_empty() { default_policy() } else { definition.validation_parameter };
+        let definition = terms.definition("ch", "cc", 4, None);
+        let defaulted = match definition.validation_parameter {
+            none if none.is_empty() => channel_policy().encode_to_vec().into(),
+            given => given,
+        };
         QueryChaincodeDefinitionResult {
             sequence: 4,
             version: definition.version,
@@ -105,9 +106,10 @@ mod tests {
     #[test]
     fn a_definition_has_the_terms_it_was_made_of() {
         let policy = application_policy("OR('Org1MSP.peer')", "").expect("a policy");
-        for terms in
-            [Terms::default(), Terms { version: Some("x".into()), policy, init_required: true, ..Default::default() }]
-        {
+        for terms in [
+            Terms::default(),
+            Terms { version: Some("x".into()), policy, init_required: Some(true), ..Default::default() },
+        ] {
             assert!(terms.differences(&committed(&terms)).is_empty(), "{terms:?}");
         }
         assert_eq!(committed(&Terms::default()).version, "4.0");
@@ -122,9 +124,33 @@ mod tests {
             sequence: None,
             policy: application_policy("", "/Channel/Application/Admins").expect("a policy"),
             collections: Some(collection),
-            init_required: true,
+            init_required: Some(true),
         };
         assert_eq!(terms.differences(&current), ["version", "endorsement policy", "collections", "init-required"]);
+    }
+
+    #[test]
+    fn terms_that_are_not_given_stay_as_they_are_committed() {
+        let collections = CollectionConfigPackage { config: vec![Default::default()] };
+        let given = Terms {
+            policy: application_policy("OR('Org1MSP.peer')", "").expect("a policy"),
+            collections: Some(collections),
+            init_required: Some(true),
+            ..Default::default()
+        };
+        let current = committed(&given);
+        let none = Terms::default();
+        assert!(none.differences(&current).is_empty());
+        let next = none.definition("ch", "cc", 5, Some(&current));
+        assert_eq!(next.version, "5.0");
+        assert_eq!(next.validation_parameter, current.validation_parameter);
+        assert_eq!(next.collections, current.collections);
+        assert!(next.init_required);
+
+        let without = Terms { policy: Some(channel_policy()), init_required: Some(false), ..Default::default() };
+        assert_eq!(without.differences(&current), ["endorsement policy", "init-required"]);
+        assert!(!without.definition("ch", "cc", 5, Some(&current)).init_required);
+        assert_eq!(none.definition("ch", "cc", 4, Some(&committed(&none))).collections, None);
     }
 
     #[test]

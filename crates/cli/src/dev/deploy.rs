@@ -52,8 +52,9 @@ impl Deployed {
 
 /// Deploys every chaincode of the command line, or the bundled sample if there is none.
 pub(crate) async fn all(args: &DevArgs, network: &Network, printer: &Printer) -> anyhow::Result<Vec<Deployed>> {
-    let policy = terms::policy(args.signature_policy.as_deref(), None)?;
-    let terms = Terms { policy, init_required: args.init_required, ..Default::default() };
+    // The command line is all there is to say of a development network; a flag that is gone has the default again.
+    let policy = terms::policy(args.signature_policy.as_deref(), None)?.or_else(|| Some(terms::channel_policy()));
+    let terms = Terms { policy, init_required: Some(args.init_required), ..Default::default() };
     let organizations = network.organizations();
     let members = try_join_all(organizations.iter().map(|organization| async move {
         anyhow::Ok(Member { msp_id: organization.msp_id().to_owned(), client: organization.admin().await? })
@@ -108,9 +109,9 @@ impl Together<'_> {
         let organizations = self.network.organizations();
         try_join_all(organizations.iter().map(|one| one.peer().engine().launch(&package_id))).await?;
         for defined in &definitions {
-            if self.args.init_required && defined.outcome.is_committed_now() {
+            if self.args.init_required {
                 let args = self.args.init_args.as_ref().map(|args| args.0.as_slice()).unwrap_or_default();
-                self.deployment.init(&defined.definition.channel, name, args).await?;
+                self.deployment.init_once(&defined.definition.channel, name, args).await?;
             }
         }
         let package = Some(Package { id: package_id, kind: package.kind });

@@ -28,23 +28,33 @@ fn deploys_upgrades_and_leaves_alone_what_has_not_changed() {
         (&"upgraded".into(), &3.into(), &"3.0".into())
     );
     assert_eq!(upgraded["peers"][0]["runs"], true, "{upgraded}");
-    let unchanged = channel(&ada.types(again));
+    // Without the flag, the policy stays.
+    let unchanged = channel(&ada.types(["deploy", "token", "--json"]));
     assert_eq!((&unchanged["outcome"], &unchanged["sequence"]), (&"unchanged".into(), &3.into()));
     assert_eq!(unchanged["approvals"]["Org1MSP"]["approved"], true);
 
-    let said = ada.types(["deploy", "token", "--sequence", "3"]);
+    let default = "/Channel/Application/Endorsement";
+    let said = ada.types(["deploy", "token", "--sequence", "3", "--channel-config-policy", default]);
     assert!(
         said.stderr.contains("sequence 3 of token is committed on mychannel with other terms (endorsement policy)"),
         "{said}"
     );
     assert_eq!(said.code, Some(1));
 
-    // Init is called once for a version.
+    // Init is called once for a version, however often it failed before.
     chaincode(&place, "ledger", "");
     let init = ["deploy", "ledger", "--init-required", "--init-args", r#"["InitLedger"]"#];
+    let failed = ada.types(["deploy", "ledger", "--init-required", "--init-args", r#"["NoSuchFunction"]"#, "--json"]);
+    assert_eq!(failed.code, Some(1), "{failed}");
+    assert_eq!(channel(&failed)["outcome"], "deployed", "{failed}");
+    assert!(failed.json()["chaincodes"][0]["error"].to_string().contains("Init failed"), "{failed}");
     assert_snapshot!("init", ada.types(init));
     assert_eq!(ada.types(["query", "ledger", "AssetExists", "asset1"]).stdout, "true");
     assert_eq!(channel(&ada.types(["deploy", "ledger", "--init-required", "--json"]))["outcome"], "unchanged");
+    // Nor is it called for new code of the same version.
+    chaincode(&place, "ledger", "second");
+    let said = ada.types(["deploy", "ledger", "--version", "1.0", "--init-required", "--json"]);
+    assert_eq!((said.code, &channel(&said)["sequence"]), (Some(0), &2.into()), "{said}");
     windlass.stop();
 }
 

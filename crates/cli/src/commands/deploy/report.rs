@@ -1,10 +1,14 @@
 //! What was done.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::{Map, Value, json};
 
 use crate::{
+    args::deploy::DeployArgs,
     deploy::{Defined, Outcome, answer::Answer},
     printer::Printer,
 };
@@ -13,12 +17,23 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Deployed {
     pub(super) name: String,
-    pub(super) package_id: String,
-    pub(super) kind: String,
+    /// What it was made of, as it was typed.
+    pub(super) path: PathBuf,
+    pub(super) package: Option<Packaged>,
     /// The organizations at whose peers the package was missing.
     pub(super) installed: Vec<String>,
     pub(super) channels: Vec<OnChannel>,
     pub(super) took: Duration,
+    /// Why it went no further.
+    pub(super) error: Option<String>,
+}
+
+/// A chaincode's package.
+#[derive(Clone, Debug)]
+pub(super) struct Packaged {
+    pub(super) id: String,
+    /// Its type.
+    pub(super) kind: String,
 }
 
 /// The same on one channel.
@@ -38,16 +53,32 @@ pub(super) struct OnPeer {
 }
 
 impl Deployed {
+    /// A chaincode of which nothing is done yet.
+    pub(super) fn new(name: &str, path: &Path) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            package: None,
+            installed: Vec::new(),
+            channels: Vec::new(),
+            took: Duration::ZERO,
+            error: None,
+        }
+    }
+
     /// Whether everything was done that was asked for.
-    pub(super) fn is_done(&self, approve_only: bool) -> bool {
-        self.channels.iter().all(|channel| {
-            let agreed = approve_only || channel.defined.outcome != Outcome::Pending;
-            agreed && channel.peers.iter().all(|peer| peer.answer.runs())
-        })
+    pub(super) fn is_done(&self, args: &DeployArgs) -> bool {
+        let serves = |peer: &OnPeer| match peer.answer {
+            Answer::BeforeInit => !args.calls_init(),
+            ref answer => answer.runs(),
+        };
+        let agreed = |outcome| args.approve_only || outcome != Outcome::Pending;
+        self.channels.iter().all(|channel| agreed(channel.defined.outcome) && channel.peers.iter().all(serves))
     }
 
     /// For people.
-    pub(super) fn lines(&self, approve_only: bool, printer: &Printer) -> Vec<String> {
+    pub(super) fn lines(&self, args: &DeployArgs, printer: &Printer) -> Vec<String> {
+        let approve_only = args.approve_only;
         let mut lines = Vec::new();
         for channel in &self.channels {
             let Defined { definition, outcome, .. } = &channel.defined;
@@ -77,48 +108,70 @@ impl Deployed {
                 lines.extend(rest.map(|line| format!("        {line}")));
             }
             if *outcome == Outcome::Pending {
-                lines.extend(self.who_has_to_approve(&channel.defined, approve_only));
+                lines.extend(self.who_has_to_approve(&channel.defined, args));
             }
         }
         lines
     }
 
-    fn who_has_to_approve(&self, defined: &Defined, approve_only: bool) -> Vec<String> {
+    fn who_has_to_approve(&self, defined: &Defined, args: &DeployArgs) -> Vec<String> {
+        let all = defined.approvals.len();
         let lacking: Vec<_> = defined.approvals.iter().filter(|(_, approval)| !approval.approved).collect();
         let mut lines: Vec<_> =
             lacking.iter().map(|(organization, approval)| format!("  {organization} {}", approval.lacks())).collect();
-        if !lacking.is_empty() {
-            lines.push(format!(
-                "  hint: more than half of the {} organizations have to approve; each installs a package and types",
-                defined.approvals.len()
-            ));
-            lines.push(format!("    {}", self.approve_command(defined)));
+        // Fabric: lifecycle §6.4
+        if (all - lacking.len()) * 2 > all {
+            lines.push("  hint: enough have approved; this command without --approve-only commits it".to_owned());
+            return lines;
         }
-        match (approve_only, lacking.is_empty()) {
-            (true, true) => lines.push("  hint: run this command without --approve-only, and it commits".to_owned()),
-            (true, false) => {}
-            (false, _) => lines.push("  hint: run this command again then, and it commits".to_owned()),
+        lines.push(format!("  hint: more than half of the {all} organizations have to approve; each of them types"));
+        lines.push(format!("    {}", self.approve_command(defined, args)));
+        if !args.approve_only {
+            lines.push("  hint: run this command again then, and it commits".to_owned());
         }
         lines
     }
 
     /// What an organization types to approve the same.
-    fn approve_command(&self, defined: &Defined) -> String {
+    fn approve_command(&self, defined: &Defined, args: &DeployArgs) -> String {
         let definition = &defined.definition;
-        let mut command = format!(
-            "peer lifecycle chaincode approveformyorg -C {} -n {} --version {} --sequence {} --package-id {}",
-            definition.channel, definition.name, definition.version, definition.sequence, self.package_id
-        );
-        if definition.init_required {
-            command.push_str(" --init-required");
+        let path = self.path.display();
+        let mut words = vec![
+            "windlass".to_owned(),
+            "deploy".to_owned(),
+            format!("{}={path}", self.name),
+            "-C".to_owned(),
+            definition.channel.clone(),
+            "--version".to_owned(),
+            definition.version.clone(),
+            "--sequence".to_owned(),
+            definition.sequence.to_string(),
+        ];
+        let file = args.collections_config.as_ref().map(|path| path.display().to_string());
+        for (flag, value) in [
+            ("--label", args.label.as_ref().map(ToString::to_string)),
+            ("--signature-policy", args.signature_policy.clone()),
+            ("--channel-config-policy", args.channel_config_policy.clone()),
+            ("--collections-config", file),
+        ] {
+            words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
         }
-        if !definition.validation_parameter.is_empty() {
-            command.push_str(" --signature-policy or --channel-config-policy as here");
-        }
-        if definition.collections.is_some() {
-            command.push_str(" --collections-config FILE");
-        }
-        command
+        words.extend(args.init_required.map(|required| {
+            let value = if required { "" } else { "=false" };
+            format!("--init-required{value}")
+        }));
+        words.push("--approve-only".to_owned());
+        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A word for a shell, in quotes if it needs them.
+fn quoted(word: &str) -> String {
+    let is_plain = |character: char| character.is_alphanumeric() || "-_=./:,@+".contains(character);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -132,7 +185,7 @@ impl OnPeer {
             },
             // It has answered, and that is all that can be asked of any chaincode.
             Answer::Other(_) => ("runs", String::new()),
-            Answer::BeforeInit => ("runs", ": Init has to be called first".to_owned()),
+            Answer::BeforeInit => ("runs", ": Init has to be called first, which --init-required does".to_owned()),
             Answer::Fails(why) => ("fails", format!(": {}", cause(why))),
         }
     }
@@ -159,13 +212,17 @@ fn cause(text: &str) -> &str {
 /// For programs.
 pub(super) fn json(deployed: &[Deployed]) -> Value {
     let chaincode = |one: &Deployed| {
-        json!({
+        let mut value = json!({
             "name": one.name,
-            "packageId": one.package_id,
-            "type": one.kind,
+            "packageId": one.package.as_ref().map(|package| &package.id),
+            "type": one.package.as_ref().map(|package| &package.kind),
             "installed": one.installed,
             "channels": one.channels.iter().map(OnChannel::json).collect::<Vec<_>>(),
-        })
+        });
+        if let Some(error) = &one.error {
+            value["error"] = error.as_str().into();
+        }
+        value
     };
     json!({ "chaincodes": deployed.iter().map(chaincode).collect::<Vec<_>>() })
 }
@@ -218,28 +275,62 @@ mod tests {
         ];
         let defined = Defined { definition, outcome: Outcome::Pending, approvals: approvals.into(), committed: None };
         Deployed {
-            name: "cc".into(),
-            package_id: "cc:ab".into(),
-            kind: "golang".into(),
+            package: Some(Packaged { id: "cc:ab".into(), kind: "golang".into() }),
             installed: vec!["Org1MSP".into()],
             channels: vec![OnChannel { defined, peers: Vec::new() }],
-            took: Duration::ZERO,
+            ..Deployed::new("cc", Path::new("my code"))
         }
+    }
+
+    fn typed(flags: &[&str]) -> DeployArgs {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            deploy: DeployArgs,
+        }
+        Line::try_parse_from([&["deploy", "cc=my code"], flags].concat()).expect("legal flags").deploy
+    }
+
+    fn lines(deployed: &Deployed, flags: &[&str]) -> String {
+        deployed.lines(&typed(flags), &Printer::new(Color::Never)).join("\n")
     }
 
     #[test]
     fn says_who_still_has_to_approve_and_what_they_type() {
         let deployed = pending();
-        assert!(!deployed.is_done(false));
-        assert!(deployed.is_done(true));
-        insta::assert_snapshot!(deployed.lines(false, &Printer::new(Color::Never)).join("\n"), @r"
+        let flags = ["--init-required", "--signature-policy", "AND('Org1MSP.peer', 'Org2MSP.peer')"];
+        assert!(!deployed.is_done(&typed(&flags)));
+        assert!(deployed.is_done(&typed(&["--approve-only"])));
+        insta::assert_snapshot!(lines(&deployed, &flags), @r"
         pending    cc 2.0, sequence 2 on ch; it is not committed
           Org2MSP has approved nothing at this sequence
           Org3MSP has approved it with other endorsement policy or validation plugin
-          hint: more than half of the 3 organizations have to approve; each installs a package and types
-            peer lifecycle chaincode approveformyorg -C ch -n cc --version 2.0 --sequence 2 --package-id cc:ab --init-required
+          hint: more than half of the 3 organizations have to approve; each of them types
+            windlass deploy 'cc=my code' -C ch --version 2.0 --sequence 2 --signature-policy 'AND('\''Org1MSP.peer'\'', '\''Org2MSP.peer'\'')' --init-required --approve-only
           hint: run this command again then, and it commits
         ");
+    }
+
+    #[test]
+    fn says_when_enough_have_approved() {
+        let mut deployed = pending();
+        deployed.channels[0].defined.approvals.insert("Org2MSP".to_owned(), Approval::from(true));
+        insta::assert_snapshot!(lines(&deployed, &["--approve-only"]), @r"
+        approved   cc 2.0, sequence 2 on ch; it is not committed
+          Org3MSP has approved it with other endorsement policy or validation plugin
+          hint: enough have approved; this command without --approve-only commits it
+        ");
+    }
+
+    #[test]
+    fn chaincode_that_waits_for_init_is_a_failure_if_init_was_asked_for() {
+        let mut deployed = pending();
+        let channel = &mut deployed.channels[0];
+        channel.defined.outcome = Outcome::Unchanged;
+        channel.peers = vec![OnPeer { msp_id: "Org1MSP".into(), address: "p:1".into(), answer: Answer::BeforeInit }];
+        assert!(!deployed.is_done(&typed(&["--init-required"])));
+        assert!(deployed.is_done(&typed(&[])));
     }
 
     #[test]
@@ -252,8 +343,8 @@ mod tests {
             peer("Org1MSP", Answer::Other("x".into())),
             peer("Org2MSP", Answer::Fails("error in simulation: failed to execute transaction ab: no\nGo".into())),
         ];
-        assert!(!deployed.is_done(false));
-        insta::assert_snapshot!(deployed.lines(false, &Printer::new(Color::Never)).join("\n"), @r"
+        assert!(!deployed.is_done(&typed(&[])));
+        insta::assert_snapshot!(lines(&deployed, &[]), @r"
         failed     cc 2.0, sequence 2 on ch, deployed, but it does not run
           runs  Org1MSP at p:1
           fails Org2MSP at p:1: no
