@@ -18,7 +18,7 @@ use anyhow::{Context, bail};
 use windlass_identity::sign::SigningIdentity;
 use windlass_transport::{ClientTls, DialOptions};
 
-use crate::{args::network::NetworkArgs, client::Client, dev};
+use crate::{args::network::NetworkArgs, client::Client, dev, plumbing::settings};
 
 /// The description's name in the folder of a network.
 pub(crate) const DESCRIPTION: &str = "network.json";
@@ -70,35 +70,43 @@ enum Hint {
 impl Network {
     /// Finds the network that the arguments mean.
     pub(crate) fn find(args: &NetworkArgs) -> anyhow::Result<Self> {
-        let environment: BTreeMap<_, _> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        let folder = std::env::current_dir().context("there is no current folder")?;
-        Self::find_from(args.network.as_deref(), &environment, &folder)
+        Self::find_from(args.network.as_deref(), &settings::environment(), &current_folder()?)
+    }
+
+    /// The same for what works without a network too. One that cannot be used is an error.
+    pub(crate) fn find_if_any(args: &NetworkArgs) -> anyhow::Result<Option<Self>> {
+        Self::look_for(args.network.as_deref(), &settings::environment(), &current_folder()?)
     }
 
     fn find_from(named: Option<&Path>, environment: &BTreeMap<String, String>, folder: &Path) -> anyhow::Result<Self> {
+        Self::look_for(named, environment, folder)?.with_context(|| {
+            format!(
+                "no network: there is no {FOLDER} folder in {} or above it, and no CORE_PEER_ADDRESS is set; hint: start \
+                 one with `windlass dev`, name one with --network, or set the variables of the `peer` command",
+                folder.display()
+            )
+        })
+    }
+
+    fn look_for(
+        named: Option<&Path>,
+        environment: &BTreeMap<String, String>,
+        folder: &Path,
+    ) -> anyhow::Result<Option<Self>> {
         let preferred = environment.get("CORE_PEER_LOCALMSPID").cloned();
         if let Some(path) = named {
             let path = if path.is_dir() { path.join(DESCRIPTION) } else { path.to_owned() };
             let network = description::read(&path).with_context(|| format!("--network {}", path.display()))?;
-            return Ok(Self { preferred, ..network });
+            return Ok(Some(Self { preferred, ..network }));
         }
         if environment.get("CORE_PEER_ADDRESS").is_some_and(|address| !address.is_empty()) {
             return environment::network(environment);
         }
         let kept = folder.ancestors().map(|folder| folder.join(FOLDER).join(DESCRIPTION)).find(|path| path.is_file());
         if let Some(path) = kept {
-            return Ok(Self { preferred, ..description::read(&path)? });
+            return Ok(Some(Self { preferred, ..description::read(&path)? }));
         }
-        if environment::has_peer(environment) {
-            return environment::network(environment);
-        }
-        bail!(
-            "no network: there is no {FOLDER} folder in {} or above it, and no CORE_PEER_ADDRESS is set; hint: start one \
-             with `windlass dev`, name one with --network, or set the variables of the `peer` command",
-            folder.display()
-        );
+        environment::network(environment)
     }
 
     /// Refuses a development network that does not run, which says more than that its ports are closed.
@@ -155,6 +163,10 @@ impl Organization {
             }
         }
     }
+}
+
+fn current_folder() -> anyhow::Result<PathBuf> {
+    std::env::current_dir().context("there is no current folder")
 }
 
 impl Hint {
@@ -234,6 +246,21 @@ mod tests {
             error.starts_with("no network: there is no .windlass folder in ") && error.contains("hint: "),
             "{error}"
         );
+    }
+
+    #[test]
+    fn tells_one_that_cannot_be_used_from_none() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let look = |pairs: &[(&str, &str)]| Network::look_for(None, &variables(pairs), parent.path());
+        let error = |pairs: &[(&str, &str)]| format!("{:#}", look(pairs).expect_err("not usable"));
+        assert!(look(&[]).expect("no fault").is_none());
+        assert!(error(&[("CORE_PEER_ADDRESS", "peer:7051")]).contains("peer.localMspId is not set"));
+        std::fs::write(parent.path().join("core.yaml"), "peer: [").expect("a file");
+        let folder = parent.path().display().to_string();
+        assert!(error(&[("FABRIC_CFG_PATH", &folder)]).contains("error when reading core config file"));
+        std::fs::create_dir_all(parent.path().join(FOLDER)).expect("a folder");
+        std::fs::write(parent.path().join(FOLDER).join(DESCRIPTION), "{").expect("a file");
+        assert!(error(&[]).contains("does not describe a network"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a person sees. Answers go to stdout, everything else to stderr; nothing else in this crate prints.
 
 use std::{
+    borrow::Cow,
     fmt::Display,
     io::{self, Write},
 };
@@ -58,12 +59,12 @@ impl Printer {
 
     /// An error with its causes, and a hint if one of them is one.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        self.note(format_args!("{} {error}", self.paint("error:", Style::new().red().bold())));
         let mut said = error.to_string();
+        self.note(format_args!("{} {}", self.paint("error:", Style::new().red().bold()), clean(&said)));
         for cause in error.chain().skip(1).map(ToString::to_string) {
             // Many errors repeat their cause.
             if !said.ends_with(&cause) {
-                self.note(format_args!("  {} {cause}", self.paint("caused by:", Style::new().dim())));
+                self.note(format_args!("  {} {}", self.paint("caused by:", Style::new().dim()), clean(&cause)));
             }
             said = cause;
         }
@@ -71,18 +72,19 @@ impl Printer {
 
     /// Something that failed, with what is known of it in a line each, and what to do.
     pub(crate) fn failure(&self, what: &str, details: Vec<String>, hint: Option<&str>) {
-        self.note(format_args!("{} {what}", self.paint("error:", Style::new().red().bold())));
+        self.note(format_args!("{} {}", self.paint("error:", Style::new().red().bold()), clean(what)));
         for detail in details {
-            self.note(format_args!("  {}", self.dim(detail)));
+            self.note(format_args!("  {}", self.dim(clean(&detail))));
         }
         if let Some(hint) = hint {
-            self.note(format_args!("  {} {hint}", self.paint("hint:", Style::new().cyan().bold())));
+            self.note(format_args!("  {} {}", self.paint("hint:", Style::new().cyan().bold()), clean(hint)));
         }
     }
 
     /// Something to know, that stops nothing.
     pub(crate) fn warn(&self, text: impl Display) {
-        self.note(format_args!("{} {text}", self.paint("warning:", Style::new().yellow().bold())));
+        let text = text.to_string();
+        self.note(format_args!("{} {}", self.paint("warning:", Style::new().yellow().bold()), clean(&text)));
     }
 
     /// A spinner with a message; hidden when stderr is not a terminal.
@@ -122,5 +124,22 @@ impl Printer {
 
     pub(crate) fn bad<T>(&self, text: T) -> StyledObject<T> {
         self.paint(text, Style::new().red())
+    }
+}
+
+/// A text of others, without what a terminal obeys: whatever controls but ends a line or sets a tab is replaced.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if text.contains(obeyed) { text.replace(obeyed, "\u{fffd}").into() } else { text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaves_nothing_that_a_terminal_obeys() {
+        assert!(matches!(clean("é\n\tü"), Cow::Borrowed("é\n\tü")));
+        assert_eq!(clean("a\rb\x1b[2J\u{9b}2J\x07\x7f"), "a\u{fffd}b\u{fffd}[2J\u{fffd}2J\u{fffd}\u{fffd}");
     }
 }

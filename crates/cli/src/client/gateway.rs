@@ -34,6 +34,9 @@ pub(crate) enum CallError {
     /// The transaction was ordered, and found invalid.
     #[error("the transaction is on the ledger but invalid: {}", code.as_str_name())]
     Invalid { transaction_id: String, block: u64, code: TxValidationCode },
+    /// The transaction was handed in, and nothing tells whether it is or will be on the ledger.
+    #[error("transaction {transaction_id} was handed in, and its fate is not known: {refusal}")]
+    Unknown { transaction_id: String, refusal: Refusal },
     /// The Gateway's answer makes no sense.
     #[error("the gateway's answer cannot be used: {0}")]
     Answer(&'static str),
@@ -49,6 +52,15 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     /// What the peers and orderers said that it asked.
     pub(crate) details: Vec<ErrorDetail>,
+}
+
+/// A transaction that is endorsed and signed, and not handed in yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) transaction_id: String,
+    channel: String,
+    response: Response,
+    envelope: Envelope,
 }
 
 impl std::error::Error for Refusal {}
@@ -101,28 +113,43 @@ impl Client {
 
     /// The same, endorsed by these organizations; without any, by those that the policies ask for.
     pub(crate) async fn submit_by(&self, call: &Call, organizations: &[String]) -> Result<Committed, CallError> {
+        self.hand_in(self.prepare(call, organizations).await?).await
+    }
+
+    /// Has a transaction endorsed. Nothing has happened on the ledger then.
+    pub(crate) async fn prepare(&self, call: &Call, organizations: &[String]) -> Result<Prepared, CallError> {
         let (signed, transaction_id) = sign_proposal(&self.identity, call);
-        let mut gateway = self.gateway();
         let request = EndorseRequest {
             transaction_id: transaction_id.clone(),
             channel_id: call.channel.clone(),
             proposed_transaction: Some(signed),
             endorsing_organizations: organizations.to_vec(),
         };
-        let endorsed = gateway.endorse(request).await?.into_inner();
+        let endorsed = self.gateway().endorse(request).await?.into_inner();
         let mut envelope = endorsed.prepared_transaction.ok_or(CallError::Answer("it prepared no transaction"))?;
         envelope.signature = self.identity.sign(&envelope.payload).into();
         let response = response_of(&envelope)?;
+        Ok(Prepared { transaction_id, channel: call.channel.clone(), response, envelope })
+    }
 
+    /// Submits what is endorsed, and waits until it is on the ledger.
+    pub(crate) async fn hand_in(&self, prepared: Prepared) -> Result<Committed, CallError> {
+        let Prepared { transaction_id, channel, response, envelope } = prepared;
         let request = SubmitRequest {
             transaction_id: transaction_id.clone(),
-            channel_id: call.channel.clone(),
+            channel_id: channel.clone(),
             prepared_transaction: Some(envelope),
         };
-        gateway.submit(request).await?;
-
-        let block = self.wait_for(&call.channel, &transaction_id).await?;
-        Ok(Committed { response, transaction_id, block })
+        let outcome = async {
+            self.gateway().submit(request).await?;
+            self.wait_for(&channel, &transaction_id).await
+        };
+        match outcome.await {
+            Ok(block) => Ok(Committed { response, transaction_id, block }),
+            // An ordering service may have it even if no answer came back.
+            Err(CallError::Refused(refusal)) => Err(CallError::Unknown { transaction_id, refusal }),
+            Err(other) => Err(other),
+        }
     }
 
     /// Waits until the peer has committed a transaction, which must be valid, and gives its block's number.

@@ -1,6 +1,13 @@
 //! A peer's operations endpoint, over HTTP.
 
-use std::{fs, path::Path, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -113,7 +120,8 @@ impl Operations {
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
         self.in_time(async {
             let mut reply = self.ask(path).await?;
-            Ok((reply.status, reply.text().await))
+            let body = reply.text().await;
+            Ok((reply.status, body.with_context(|| format!("{} does not answer to the end", self.address))?))
         })
         .await
     }
@@ -129,7 +137,7 @@ impl Operations {
             let address = &self.address;
             let mut reply = self.ask(path).await?;
             let refused = reply.status != 200;
-            let said = if refused { reply.text().await } else { String::new() };
+            let said = if refused { reply.text().await.unwrap_or_default() } else { String::new() };
             match (reply.status, serde_json::from_str::<Refusal>(&said)) {
                 (200, _) => Ok(reply),
                 (_, Ok(Refusal { error })) => bail!(error),
@@ -187,12 +195,14 @@ impl Operations {
 }
 
 impl Reply {
-    /// The rest of the body, as far as it comes.
-    async fn text(&mut self) -> String {
+    /// The rest of the body.
+    async fn text(&mut self) -> io::Result<String> {
         let mut text = Vec::new();
-        // What a server has said before it broke off counts.
-        let _ = (&mut self.body).take(LONGEST).read_to_end(&mut text).await;
-        String::from_utf8_lossy(&text).into_owned()
+        match (&mut self.body).take(LONGEST).read_to_end(&mut text).await {
+            // Not every server says in TLS that this was all.
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof => Err(error),
+            _ => Ok(String::from_utf8_lossy(&text).into_owned()),
+        }
     }
 
     /// The next line of the body, however long that takes; `None` at its end.

@@ -8,38 +8,38 @@ mod result;
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+use tonic::Code;
 use windlass_proto::envelope::Call;
 
 use super::{channel, within};
 use crate::{
     args::call::{CallArgs, InvokeArgs, QueryArgs},
-    client::{Client, gateway::CallError},
+    client::{
+        Client,
+        gateway::{CallError, Committed, Refusal},
+    },
     network::Network,
     printer::Printer,
 };
 use failure::Failed;
+use result::{Answer, Transaction};
 
 /// From this status on a chaincode's answer is a refusal.
 // Fabric: endorsement-and-gateway §2
 const REFUSAL: i32 = 400;
 
-/// What may take too long, and what to think then.
-const SUBMITTING: &str = "the transaction, which may still be committed,";
-
 /// Submits a transaction, and prints what came of it.
 pub(super) async fn invoke(args: &InvokeArgs, printer: &Printer) -> anyhow::Result<ExitCode> {
     let caller = Caller::connect(&args.call, args.init).await?;
-    let submitted = caller.client.submit_by(&caller.call, &args.endorsing_organizations);
-    let committed = match within(args.call.timeout, SUBMITTING, submitted).await? {
+    let Committed { response, transaction_id: id, block } = match caller.submit(args).await? {
         Ok(committed) => committed,
         Err(error) => return caller.fail(error, &args.call, printer).await,
     };
-    let (response, block, id) = (&committed.response, committed.block, &committed.transaction_id);
     if args.call.json {
-        let mut answer = json!({ "transactionId": id, "block": block, "code": "VALID" });
-        result::add_to(&mut answer, response);
-        printer.line(serde_json::to_string_pretty(&answer)?);
+        let transaction = Transaction { transaction_id: &id, block, code: "VALID" };
+        Answer::new(&response, Some(transaction)).print(printer)?;
     } else {
         result::print(printer, &response.payload);
         let text = format!("block {block}  transaction {id}");
@@ -61,9 +61,7 @@ pub(super) async fn query(args: &QueryArgs, printer: &Printer) -> anyhow::Result
         return refused.print(&args.call, printer);
     }
     if args.call.json {
-        let mut answer = json!({});
-        result::add_to(&mut answer, &response);
-        printer.line(serde_json::to_string_pretty(&answer)?);
+        Answer::new(&response, None).print(printer)?;
     } else {
         result::print(printer, &response.payload);
     }
@@ -84,6 +82,23 @@ impl Caller {
         let call =
             Call { channel, chaincode: args.name.clone(), args: args.words(), transient: args.transient(), is_init };
         Ok(Self { client, call })
+    }
+
+    /// Has the transaction endorsed and submits it. From then on it has an ID that whoever waits must be told.
+    async fn submit(&self, args: &InvokeArgs) -> anyhow::Result<Result<Committed, CallError>> {
+        let limit = args.call.timeout;
+        let deadline = Instant::now() + limit;
+        let endorsed = self.client.prepare(&self.call, &args.endorsing_organizations);
+        let prepared = match within(limit, "the endorsement", endorsed).await? {
+            Ok(prepared) => prepared,
+            Err(error) => return Ok(Err(error)),
+        };
+        let transaction_id = prepared.transaction_id.clone();
+        Ok(timeout_at(deadline, self.client.hand_in(prepared)).await.unwrap_or_else(|_| {
+            let message = format!("no answer came within the {}s of --timeout", limit.as_secs_f32());
+            let refusal = Refusal { code: Code::Unknown, message, details: Vec::new() };
+            Err(CallError::Unknown { transaction_id, refusal })
+        }))
     }
 
     async fn fail(&self, error: CallError, args: &CallArgs, printer: &Printer) -> anyhow::Result<ExitCode> {

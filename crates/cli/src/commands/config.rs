@@ -24,12 +24,12 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Reads the file that is given, or the one that a peer would find, and the variables over it.
     pub(super) fn load(given: Option<&Path>) -> Self {
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let environment = settings::environment();
+        let configured = environment.get("FABRIC_CFG_PATH").map(String::as_str).filter(|folder| !folder.is_empty());
         let file = match given {
             Some(file) => Some(file.to_owned()),
-            None => settings::find(std::env::var("FABRIC_CFG_PATH").ok().as_deref()).ok(),
+            // Where a folder is named and has none, the one that should be there cannot be read.
+            None => settings::find(configured).ok().or(configured.map(|folder| Path::new(folder).join("core.yaml"))),
         };
         let outcome = PeerConfig::load(file.as_deref(), &environment);
         Self { file, outcome }

@@ -37,16 +37,16 @@ struct Subject {
     /// The chaincode that was named.
     chaincode: Option<Chaincode>,
     configuration: Loaded,
-    /// The network, if there is one.
-    network: Option<Network>,
+    /// The network, if there is one, or why it cannot be used.
+    network: anyhow::Result<Option<Network>>,
 }
 
 /// Runs every check and prints what it finds; fails if anything is wrong that keeps something from working.
 pub(super) async fn run(args: &DoctorArgs, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let network = match Network::find(&args.network) {
-        Ok(network) => Some(network),
+    let network = match Network::find_if_any(&args.network) {
         Err(error) if args.network.network.is_some() => return Err(error),
-        Err(_) => None,
+        // The rest can be examined all the same.
+        found => found,
     };
     let subject = Subject {
         chaincode: args.path.clone().map(Chaincode::examine).transpose()?,
@@ -81,6 +81,10 @@ async fn findings(subject: &Subject) -> Vec<Finding> {
 impl Subject {
     /// The folder of `windlass dev`, if the network is one of its.
     fn folder(&self) -> Option<&PathBuf> {
-        self.network.as_ref()?.folder.as_ref()
+        self.network()?.folder.as_ref()
+    }
+
+    fn network(&self) -> Option<&Network> {
+        self.network.as_ref().ok()?.as_ref()
     }
 }

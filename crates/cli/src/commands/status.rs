@@ -9,7 +9,7 @@ use crate::{
     args::status::StatusArgs,
     client::operations::{Answer, Chaincode, Operations},
     network::{Network, Organization},
-    printer::Printer,
+    printer::{Printer, clean},
 };
 
 /// Where a peer's operations endpoint is, unless it is said otherwise.
@@ -17,6 +17,8 @@ pub(super) const USUAL: &str = "127.0.0.1:9443";
 /// How many lines of output are shown of what does not serve.
 const LINES: usize = 5;
 
+/// What a peer says: as text, understood, and the names of it where the channels could be asked.
+type Asked = (String, Answer, Option<Names>);
 /// Under which names channels have a package: lines such as `basic 1.0 on mychannel`, by package ID.
 type Names = BTreeMap<String, Vec<String>>;
 
@@ -25,14 +27,12 @@ pub(super) async fn run(args: &StatusArgs, printer: &Printer) -> anyhow::Result<
     if let Some(operations) = Operations::named(&args.operations)? {
         return one(&operations, args.json, printer).await;
     }
-    let known: Vec<_> = match Network::find(&args.network) {
-        Ok(network) => {
+    let known: Vec<_> = match Network::find_if_any(&args.network)? {
+        Some(network) => {
             network.check_runs()?;
             network.organizations.into_iter().filter(|one| one.operations.is_some()).collect()
         }
-        // What was named must be there.
-        Err(error) if args.network.network.is_some() => return Err(error),
-        Err(_) => Vec::new(),
+        None => Vec::new(),
     };
     match known.as_slice() {
         [] => one(&Operations::plain(USUAL), args.json, printer).await,
@@ -41,13 +41,14 @@ pub(super) async fn run(args: &StatusArgs, printer: &Printer) -> anyhow::Result<
 }
 
 async fn one(operations: &Operations, as_json: bool, printer: &Printer) -> anyhow::Result<ExitCode> {
-    let (body, answer) = operations.chaincodes().await?;
+    let asked = operations.chaincodes().await.map(|(body, answer)| (body, answer, None));
+    let good = is_good(&asked);
     if as_json {
-        printer.line(body.trim_end());
+        print_json(vec![peer_json(None, &operations.address, asked)?], printer)?;
     } else {
-        lines(&answer, &Names::new(), printer).into_iter().for_each(|line| printer.line(line));
+        print_lines(asked?, printer);
     }
-    Ok(exit_code(!failed(&answer)))
+    Ok(exit_code(good))
 }
 
 /// Each organization's peer under a heading of its own.
@@ -56,9 +57,9 @@ async fn all(organizations: &[Organization], as_json: bool, printer: &Printer) -
     let mut peers = Vec::new();
     for organization in organizations {
         let asked = ask(organization).await;
-        good &= matches!(&asked, Ok((_, answer, _)) if !failed(answer));
+        good &= is_good(&asked);
         if as_json {
-            peers.push(peer_json(organization, asked)?);
+            peers.push(peer_json(Some(&organization.msp_id), &organization.address, asked)?);
             continue;
         }
         if organizations.len() > 1 {
@@ -66,17 +67,26 @@ async fn all(organizations: &[Organization], as_json: bool, printer: &Printer) -
             printer.line(printer.bold(heading));
         }
         match asked {
-            Ok((_, answer, names)) => lines(&answer, &names, printer).into_iter().for_each(|line| printer.line(line)),
+            Ok(asked) => print_lines(asked, printer),
             Err(error) => printer.error(&error),
         }
     }
     if as_json {
-        printer.line(serde_json::to_string_pretty(&json!({ "peers": peers }))?);
+        print_json(peers, printer)?;
     }
     Ok(exit_code(good))
 }
 
-async fn ask(organization: &Organization) -> anyhow::Result<(String, Answer, Names)> {
+fn print_json(peers: Vec<Value>, printer: &Printer) -> anyhow::Result<()> {
+    printer.line(serde_json::to_string_pretty(&json!({ "peers": peers }))?);
+    Ok(())
+}
+
+fn print_lines((_, answer, names): Asked, printer: &Printer) {
+    lines(&answer, &names.unwrap_or_default(), printer).into_iter().for_each(|line| printer.line(line));
+}
+
+async fn ask(organization: &Organization) -> anyhow::Result<Asked> {
     // Over gRPC first: whoever cannot be reached there is told what to do.
     let client = organization.connect(None).await?;
     let mut names = Names::new();
@@ -88,16 +98,18 @@ async fn ask(organization: &Organization) -> anyhow::Result<(String, Answer, Nam
     }
     let address = organization.operations.as_deref().context("the peer has no operations endpoint")?;
     let (body, answer) = Operations::plain(address).chaincodes().await?;
-    Ok((body, answer, names))
+    Ok((body, answer, Some(names)))
 }
 
-fn peer_json(organization: &Organization, asked: anyhow::Result<(String, Answer, Names)>) -> anyhow::Result<Value> {
-    let mut peer = json!({ "mspId": organization.msp_id, "address": organization.address });
+/// A peer, whose organization is not known where only its operations endpoint is; nor are its definitions then.
+fn peer_json(msp_id: Option<&str>, address: &str, asked: anyhow::Result<Asked>) -> anyhow::Result<Value> {
+    let mut peer = json!({ "mspId": msp_id, "address": address });
     match asked {
         Ok((body, _, names)) => {
             let mut chaincodes = serde_json::from_str::<Value>(&body)?["chaincodes"].take();
             for chaincode in chaincodes.as_array_mut().into_iter().flatten() {
-                let uses = chaincode["id"].as_str().and_then(|id| names.get(id)).cloned().unwrap_or_default();
+                let id = chaincode["id"].as_str().unwrap_or_default();
+                let uses = names.as_ref().map(|names| names.get(id).cloned().unwrap_or_default());
                 chaincode["definitions"] = uses.into();
             }
             peer["chaincodes"] = chaincodes;
@@ -107,8 +119,9 @@ fn peer_json(organization: &Organization, asked: anyhow::Result<(String, Answer,
     Ok(peer)
 }
 
-fn failed(answer: &Answer) -> bool {
-    answer.chaincodes.iter().any(|chaincode| chaincode.state == "failed")
+fn is_good(asked: &anyhow::Result<Asked>) -> bool {
+    let failed = |answer: &Answer| answer.chaincodes.iter().any(|chaincode| chaincode.state == "failed");
+    matches!(asked, Ok((_, answer, _)) if !failed(answer))
 }
 
 fn exit_code(good: bool) -> ExitCode {
@@ -155,17 +168,17 @@ fn chaincode_lines(chaincode: &Chaincode, names: &Names, printer: &Printer) -> V
         }
         lines.push(line);
         if let Some(error) = instance.last_error.as_deref().and_then(|error| error.lines().next()) {
-            lines.push(format!("    {} {error}", printer.dim("last error:")));
+            lines.push(format!("    {} {}", printer.dim("last error:"), clean(error)));
         }
     }
     if chaincode.state == "serving" {
         return lines;
     }
     if let Some(error) = chaincode.last_error.as_deref().and_then(|error| error.lines().next()) {
-        lines.push(format!("  {} {error}", printer.dim("last error:")));
+        lines.push(format!("  {} {}", printer.dim("last error:"), clean(error)));
     }
     let from = chaincode.output.len().saturating_sub(LINES);
-    lines.extend(chaincode.output[from..].iter().map(|line| format!("  {} {line}", printer.dim("|"))));
+    lines.extend(chaincode.output[from..].iter().map(|line| format!("  {} {}", printer.dim("|"), clean(line))));
     lines
 }
 
@@ -196,7 +209,7 @@ mod tests {
                 {"number":1,"place":"process 7","state":"serving","streams":1,"executions":5,"restarts":0,"last_error":null},
                 {"number":2,"place":"process 9","state":"serving","streams":1,"executions":0,"restarts":1,"last_error":"EOF"}]},
             {"id":"token:ff","state":"failed","reason":"no\nmore","builder":"","streams":0,"executions":0,"restarts":0,
-             "last_error":"no\nmore","output":["a","b","c","d","e","f"],"instances":[]}]}"#;
+             "last_error":"no\nmore","output":["a","b","c","d","e","f\u001b[2J"],"instances":[]}]}"#;
         let names = [("basic_1:0123456789abcdef".to_owned(), vec!["basic 1.0 on mychannel".to_owned()])].into();
         assert_eq!(
             printed(json, &names),
@@ -211,7 +224,7 @@ mod tests {
                 "  | c",
                 "  | d",
                 "  | e",
-                "  | f",
+                "  | f\u{fffd}[2J",
             ]
         );
     }

@@ -60,7 +60,9 @@ fn env_script(network: &Network, organization: &Organization) -> String {
     if network.organizations().len() > 1 {
         settings.push(("ENDORSERS", endorsers(network)));
     }
-    let mut script = "# Settings for the peer command. Use: source env.sh\n".to_owned();
+    let mut script = "# Settings for the peer command. Use: source env.sh\n\
+        # WINDLASS_NETWORK gives windlass the whole network: unset it to deploy for this organization alone.\n"
+        .to_owned();
     for (name, value) in settings {
         script.push_str(&format!("export {name}={}\n", quote(&value)));
     }

@@ -8,21 +8,19 @@ use windlass_transport::DialOptions;
 use super::{ADMIN, Hint, Network, Organization};
 use crate::plumbing::settings::Settings;
 
-/// Whether the settings name a peer.
-pub(super) fn has_peer(environment: &BTreeMap<String, String>) -> bool {
-    Settings::load_if_any(environment.clone()).is_ok_and(|settings| !settings.text("peer.address").is_empty())
-}
-
-/// The network of the settings' peer.
-pub(super) fn network(environment: &BTreeMap<String, String>) -> anyhow::Result<Network> {
+/// The network of the settings' peer, if they name one.
+pub(super) fn network(environment: &BTreeMap<String, String>) -> anyhow::Result<Option<Network>> {
     let settings = Settings::load_if_any(environment.clone()).map_err(anyhow::Error::msg)?;
+    let address = settings.text("peer.address");
+    if address.is_empty() {
+        return Ok(None);
+    }
     let needed = |key: &str, variable: &str| match settings.text(key) {
         text if text.is_empty() => bail!("{key} is not set; hint: set {variable}, or name a network with --network"),
         text => Ok(text),
     };
     let msp_id = needed("peer.localMspId", "CORE_PEER_LOCALMSPID")?;
     needed("peer.mspConfigPath", "CORE_PEER_MSPCONFIGPATH")?;
-    let address = settings.text("peer.address");
     let timeout = match settings.duration("peer.client.connTimeout") {
         Duration::ZERO => DialOptions::default().timeout,
         timeout => timeout,
@@ -38,5 +36,5 @@ pub(super) fn network(environment: &BTreeMap<String, String>) -> anyhow::Result<
         address: address.clone(),
     };
     let origin = format!("the environment with the peer {address}");
-    Ok(Network { origin, folder: None, organizations: vec![organization], preferred: None })
+    Ok(Some(Network { origin, folder: None, organizations: vec![organization], preferred: None }))
 }

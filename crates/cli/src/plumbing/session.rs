@@ -8,7 +8,7 @@ use super::{
     failure::Failure,
     golang::system_error,
     log::{Log, Source},
-    settings::Settings,
+    settings::{self, Settings},
 };
 use crate::{
     args::plumbing::{Invocation, flags::Values},
@@ -32,9 +32,6 @@ pub(crate) struct Session {
 impl Session {
     /// Reads settings, and the identity if the command signs anything.
     pub(crate) fn start(invocation: Invocation, needs_identity: bool, printer: &Printer) -> Result<Self, Failure> {
-        let environment = std::env::vars_os()
-            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-            .collect();
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
         let log = Log::new(&variable("FABRIC_LOGGING_SPEC"), &variable("FABRIC_LOGGING_FORMAT"), printer)
             .map_err(Failure::failed)?;
@@ -42,7 +39,7 @@ impl Session {
             log.error(STARTUP, text);
             Failure::Said
         };
-        let settings = Settings::load(environment)
+        let settings = Settings::load(settings::environment())
             .map_err(|error| said(format!("Fatal error when initializing core config : {error}")))?;
         if !settings.text("logging_level").is_empty() || !settings.text("logging.level").is_empty() {
             log.warn(

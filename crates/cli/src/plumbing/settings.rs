@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -35,9 +36,9 @@ impl Settings {
 
     /// The same, but without a file the variables are enough.
     pub(crate) fn load_if_any(environment: BTreeMap<String, String>) -> Result<Self, String> {
-        match find(environment.get("FABRIC_CFG_PATH").map(String::as_str)) {
-            Ok(file) => Self::read(&file, environment),
-            Err(_) => Ok(Self { path: PathBuf::new(), file: Value::Null, folder: PathBuf::new(), environment }),
+        match find_if_any(environment.get("FABRIC_CFG_PATH").map(String::as_str))? {
+            Some(file) => Self::read(&file, environment),
+            None => Ok(Self { path: PathBuf::new(), file: Value::Null, folder: PathBuf::new(), environment }),
         }
     }
 
@@ -113,6 +114,21 @@ fn variable(key: &str) -> String {
     format!("CORE_{}", key.replace('.', "_").to_uppercase())
 }
 
+/// The environment of this process.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+}
+
+/// Where the configuration file is, if there is one; where FABRIC_CFG_PATH says that there is, there must be.
+fn find_if_any(configured: Option<&str>) -> Result<Option<PathBuf>, String> {
+    match find(configured) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if configured.is_some_and(|folder| !folder.is_empty()) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
 /// Where the configuration file is.
 pub(crate) fn find(configured: Option<&str>) -> Result<PathBuf, String> {
     let folders = match configured {
@@ -173,6 +189,8 @@ mod tests {
     fn names_the_folder_without_configuration() {
         let environment = [("FABRIC_CFG_PATH".to_owned(), "/nonexistent".to_owned())].into();
         assert_eq!(Settings::load(environment).expect_err("no folder"), "FABRIC_CFG_PATH /nonexistent does not exist");
+        let environment = [("FABRIC_CFG_PATH".to_owned(), "/nonexistent".to_owned())].into();
+        assert!(Settings::load_if_any(environment).is_err(), "what is named must be there");
         let empty = tempfile::tempdir().expect("a folder");
         let path = empty.path().display().to_string();
         let error = Settings::load([("FABRIC_CFG_PATH".to_owned(), path.clone())].into()).expect_err("no file");

@@ -29,6 +29,16 @@ fn says_that_there_is_no_network_and_how_to_come_by_one() {
 }
 
 #[test]
+fn takes_no_default_where_what_is_named_is_not_there() {
+    let (_folder, ada) = person();
+    let ada = ada.with("FABRIC_CFG_PATH", "/typo");
+    let said = ada.types(["config", "show"]);
+    assert!(said.code == Some(1) && said.stderr.contains("cannot read /typo/core.yaml"), "{said}");
+    let said = ada.types(["status"]);
+    assert!(said.code == Some(1) && said.stderr.contains("FABRIC_CFG_PATH /typo does not exist"), "{said}");
+}
+
+#[test]
 fn suggests_what_was_meant_on_the_command_line() {
     let (_folder, ada) = person();
     assert_snapshot!("command_typo", ada.types(["dploy"]));
@@ -55,6 +65,8 @@ fn shows_what_is_in_force_and_where_it_came_from() {
     assert_snapshot!("config_check", ada.types(["config", "check"]));
 
     write(folder.path(), "core.yaml", "peer:\n  address: nowhere\n  tls: {enabled: maybe}\n");
+    let said = ada.types(["status"]);
+    assert!(said.stderr.contains("peer.localMspId is not set"), "{said}");
     assert_snapshot!("config_wrong", ada.types(["config", "check"]));
     let faults = ada.types(["config", "check", "--json"]).json()["faults"].clone();
     assert_eq!(faults.as_array().map(Vec::len), Some(2), "{faults}");

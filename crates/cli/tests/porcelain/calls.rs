@@ -17,7 +17,10 @@ fn gives_results_to_programs_and_the_rest_to_people() {
         (&invoked["code"], &invoked["status"], &invoked["result"]["Owner"]),
         (&json!("VALID"), &json!(200), &json!("Bo"))
     );
-    assert_eq!(invoked["transactionId"].as_str().map(str::len), Some(64));
+    let id = invoked["transactionId"].as_str().expect("an ID");
+    assert_eq!(id.len(), 64);
+    let on_the_ledger = ada.types(["query", "qscc", "GetTransactionByID", "mychannel", id, "--json"]).json();
+    assert_eq!(on_the_ledger["status"], 200, "the hint where a fate is not known");
     assert_eq!(ada.types(["query", "basic", "AssetExists", "a1"]).stdout, "true");
     let queried = ada.types(["query", "basic", "ReadAsset", "a1", "--json"]).json();
     assert_eq!(queried["result"]["Size"], -5, "{queried}");

@@ -1,6 +1,9 @@
 //! Why a call failed, and what may have been meant.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use windlass_proto::{envelope::Call, gateway::ErrorDetail};
 
 use crate::{
@@ -16,6 +19,9 @@ use crate::{
 // Fabric: endorsement-and-gateway §8
 const RESPONSE: &str = "chaincode response ";
 
+/// How long an explanation may take. The chaincode that has to give it may be what hangs.
+const EXPLAINING: Duration = Duration::from_secs(3);
+
 /// A failed call, for people and programs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Failed {
@@ -23,8 +29,8 @@ pub(super) struct Failed {
     /// What each peer said, where that is more than `what`.
     endpoints: Vec<ErrorDetail>,
     pub(super) hint: Option<String>,
-    /// Of a transaction that is on the ledger but invalid.
-    invalid: Option<Value>,
+    /// Of a transaction that is on the ledger but invalid, or of which nothing more is known.
+    transaction: Option<Value>,
 }
 
 impl Failed {
@@ -42,22 +48,42 @@ impl Failed {
                 return Self {
                     what: format!("block {block} has the transaction {transaction_id}, and it is invalid: {code}"),
                     hint: hint_for(code).map(str::to_owned),
-                    invalid: Some(json!({ "transactionId": transaction_id, "block": block, "code": code })),
+                    transaction: Some(json!({ "transactionId": transaction_id, "block": block, "code": code })),
                     ..Default::default()
                 };
+            }
+            CallError::Unknown { transaction_id, refusal } => {
+                return Self::fate_unknown(call, transaction_id, refusal);
             }
             other => return Self { what: other.to_string(), ..Default::default() },
         };
         // Only what answers can say what is wrong.
-        if let Some(what) = wrong_place(client, call).await {
+        if let Some(what) = within(wrong_place(client, call)).await {
             return Self { what, ..Default::default() };
         }
-        Self { hint: wrong_function(client, call).await, ..Self::refused(call, refusal) }
+        let has_spoken = words(&refusal).is_some();
+        let failed = Self::refused(call, refusal);
+        if !has_spoken {
+            return failed;
+        }
+        let functions = async { Some(Answer::ask(client, &call.channel, &call.chaincode).await.functions()) };
+        let hint = within(functions).await.and_then(|functions| wrong_function(call, &functions));
+        Self { hint, ..failed }
+    }
+
+    fn fate_unknown(call: &Call, transaction_id: String, refusal: Refusal) -> Self {
+        let channel = &call.channel;
+        let look = format!("windlass query qscc GetTransactionByID {channel} {transaction_id} -C {channel}");
+        Self {
+            transaction: Some(json!({ "transactionId": transaction_id, "code": null })),
+            hint: Some(format!("before it is submitted again, see whether it is on the ledger: {look}")),
+            endpoints: refusal.details.clone(),
+            what: CallError::Unknown { transaction_id, refusal }.to_string(),
+        }
     }
 
     fn refused(call: &Call, refusal: Refusal) -> Self {
-        let mut said = refusal.details.iter().filter_map(|detail| words_of_chaincode(&detail.message));
-        match said.next().or_else(|| words_of_chaincode(&refusal.message)) {
+        match words(&refusal) {
             Some(words) => Self { endpoints: refusal.details.clone(), ..Self::by_chaincode(call, words) },
             None if refusal.details.is_empty() => {
                 Self { what: format!("{} failed: {refusal}", function(call)), ..Default::default() }
@@ -88,7 +114,7 @@ impl Failed {
             .iter()
             .map(|one| json!({ "mspId": one.msp_id, "address": one.address, "message": one.message }))
             .collect();
-        let mut value = self.invalid.clone().unwrap_or_else(|| json!({}));
+        let mut value = self.transaction.clone().unwrap_or_else(|| json!({}));
         value["error"] = self.what.as_str().into();
         value["details"] = details.into();
         value["hint"] = self.hint.as_deref().into();
@@ -100,6 +126,17 @@ impl Failed {
 fn words_of_chaincode(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once(RESPONSE)?;
     rest.split_once(", ").map(|(_, words)| words)
+}
+
+/// What the chaincode itself said, if it said something.
+fn words(refusal: &Refusal) -> Option<&str> {
+    let mut said = refusal.details.iter().filter_map(|detail| words_of_chaincode(&detail.message));
+    said.next().or_else(|| words_of_chaincode(&refusal.message))
+}
+
+/// What is found out in time.
+async fn within<T>(question: impl Future<Output = Option<T>>) -> Option<T> {
+    timeout(EXPLAINING, question).await.ok().flatten()
 }
 
 fn function(call: &Call) -> String {
@@ -128,21 +165,27 @@ fn is_inside_the_peer(name: &str) -> bool {
     matches!(name, "_lifecycle" | "cscc" | "qscc" | "lscc")
 }
 
-/// Says which functions there are if this is none of them, where the chaincode tells.
-async fn wrong_function(client: &Client, call: &Call) -> Option<String> {
-    let functions = Answer::ask(client, &call.channel, &call.chaincode).await.functions();
+/// Says which functions there are if this is none of them, where the chaincode has told any.
+fn wrong_function(call: &Call, functions: &[String]) -> Option<String> {
     let function = function(call);
-    if functions.is_empty() || functions.iter().any(|known| known.eq_ignore_ascii_case(&function)) {
-        return None;
-    }
     // A function may be called with its contract's name even where the bare name is enough.
     let bare = function.split_once(':').map_or(function.as_str(), |(_, bare)| bare);
-    if functions.iter().any(|known| known == bare) {
+    let called = [capitalized(&function), capitalized(bare)];
+    if functions.is_empty() || functions.iter().any(|known| called.contains(&capitalized(known))) {
         return None;
     }
     let near = nearest(&function, functions.iter().map(String::as_str));
     let near = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
     Some(format!("{near}{} has {}", call.chaincode, functions.join(", ")))
+}
+
+/// The function with a capital: the contract API for Go takes its first letter in either case.
+fn capitalized(function: &str) -> String {
+    let start = function.rfind(':').map_or(0, |colon| colon + 1);
+    let (contract, name) = function.split_at(start);
+    let mut letters = name.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{contract}{first}{}", letters.as_str())
 }
 
 /// What can be done about a transaction that is invalid for this reason.
@@ -186,6 +229,27 @@ mod tests {
         assert_eq!(failed.what, "basic refuses Read: the asset a, b does not exist");
         assert_eq!(failed.details(), ["Org1MSP at peer0:7051: chaincode response 500"]);
         assert_eq!(failed.json()["details"][0]["message"], said);
+    }
+
+    #[test]
+    fn keeps_the_transaction_whose_fate_is_not_known() {
+        let refusal = Refusal { code: Code::Unknown, message: "EOF".into(), details: vec![] };
+        let failed = Failed::fate_unknown(&call("basic", &["Pay"]), "ab12".into(), refusal);
+        assert_eq!(failed.what, "transaction ab12 was handed in, and its fate is not known: EOF");
+        let json = failed.json();
+        assert_eq!((&json["transactionId"], &json["code"]), (&json!("ab12"), &Value::Null));
+        assert!(failed.hint.is_some_and(|hint| hint.contains("GetTransactionByID ch ab12 -C ch")));
+    }
+
+    #[test]
+    fn names_the_functions_where_it_is_none_of_them() {
+        let functions = ["ReadAsset".to_owned(), "b:Move".to_owned()];
+        let hint = |function| wrong_function(&call("basic", &[function, "a"]), &functions);
+        let has = "did you mean ReadAsset? basic has ReadAsset, b:Move";
+        assert_eq!(hint("readasset").as_deref(), Some(has), "case counts");
+        assert_eq!((hint("readAsset"), hint("b:move")), (None, None), "but for the first letter");
+        assert_eq!((hint("ReadAsset"), hint("a:ReadAsset"), hint("b:Move")), (None, None, None));
+        assert_eq!(wrong_function(&call("basic", &["x"]), &[]), None, "it has not told");
     }
 
     #[test]

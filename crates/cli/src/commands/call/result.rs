@@ -3,24 +3,54 @@
 use std::io::IsTerminal;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
 use windlass_proto::protos::Response;
 
-use crate::printer::Printer;
+use crate::printer::{Printer, clean};
 
-/// Adds an answer to an object: the bytes exactly, and what they say if that can be told.
-pub(super) fn add_to(object: &mut Value, response: &Response) {
-    object["status"] = response.status.into();
-    object["message"] = response.message.as_str().into();
-    object["result"] = value(&response.payload);
-    object["payload"] = STANDARD.encode(&response.payload).into();
+/// An answer for programs: the bytes exactly, and what they say if that can be told.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer<'a> {
+    #[serde(flatten)]
+    transaction: Option<Transaction<'a>>,
+    status: i32,
+    message: &'a str,
+    result: Said<'a>,
+    payload: String,
 }
 
-/// JSON as it is, any other text as a text, and null for what is no text.
-fn value(payload: &[u8]) -> Value {
-    match std::str::from_utf8(payload) {
-        Ok(text) => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
-        Err(_) => Value::Null,
+/// Where an answer is on the ledger.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Transaction<'a> {
+    pub(super) transaction_id: &'a str,
+    pub(super) block: u64,
+    pub(super) code: &'static str,
+}
+
+/// JSON as it is written, numbers too; any other text as a text, and null for what is no text.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Said<'a> {
+    Json(&'a RawValue),
+    Text(&'a str),
+    Bytes,
+}
+
+impl<'a> Answer<'a> {
+    pub(super) fn new(response: &'a Response, transaction: Option<Transaction<'a>>) -> Self {
+        let result = match std::str::from_utf8(&response.payload) {
+            Ok(text) => serde_json::from_str(text).map_or(Said::Text(text), Said::Json),
+            Err(_) => Said::Bytes,
+        };
+        let payload = STANDARD.encode(&response.payload);
+        Self { transaction, status: response.status, message: &response.message, result, payload }
+    }
+
+    pub(super) fn print(&self, printer: &Printer) -> anyhow::Result<()> {
+        printer.line(serde_json::to_string_pretty(self)?);
+        Ok(())
     }
 }
 
@@ -33,12 +63,15 @@ pub(super) fn print(printer: &Printer, payload: &[u8]) {
     }
 }
 
-/// JSON in lines, other text as it is, other bytes in hex.
+/// JSON in lines, other text as it is, other bytes in hex. JSON that would not be the same in lines stays as it is.
 fn readable(payload: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(payload) else { return hex::encode(payload) };
     match serde_json::from_str::<Value>(text) {
-        Ok(value @ (Value::Array(_) | Value::Object(_))) => serde_json::to_string_pretty(&value).unwrap_or_default(),
-        _ if text.chars().any(|c| c.is_control() && !c.is_whitespace()) => hex::encode(payload),
+        Ok(value @ (Value::Array(_) | Value::Object(_))) => {
+            let same = value.to_string() == text;
+            clean(&if same { format!("{value:#}") } else { text.to_owned() }).into_owned()
+        }
+        _ if clean(text) != text => hex::encode(payload),
         _ => text.to_owned(),
     }
 }
@@ -52,17 +85,37 @@ mod tests {
     fn shows_people_what_can_be_read() {
         assert_eq!(readable(br#"{"b":1,"a":[]}"#), "{\n  \"b\": 1,\n  \"a\": []\n}");
         assert_eq!(readable(b"12345678901234567890123"), "12345678901234567890123", "a number stays as it is");
+        let exact = r#"{"a":100000000000000000000,"b":1.10}"#;
+        assert_eq!(readable(exact.as_bytes()), exact, "so do numbers in JSON");
+        assert_eq!(readable(br#"[1.5]"#), "[\n  1.5\n]");
         assert_eq!(readable(b"one\ntwo"), "one\ntwo");
         assert_eq!(readable(b"\x1b[2J"), "1b5b324a", "nothing that a terminal obeys");
+        assert_eq!(readable(b"a\rb"), "610d62");
+        assert_eq!(readable("[\"\u{9b}2J\"]".as_bytes()), "[\n  \"\u{fffd}2J\"\n]");
         assert_eq!(readable(&[0xff, 0]), "ff00");
     }
 
     #[test]
     fn gives_programs_the_bytes_and_what_they_say() {
-        let mut object = json!({});
-        add_to(&mut object, &Response { status: 200, message: "ok".into(), payload: "{\"a\":1}".into() });
-        assert_eq!(object, json!({ "status": 200, "message": "ok", "result": {"a": 1}, "payload": "eyJhIjoxfQ==" }));
-        assert_eq!(value(b"plain"), json!("plain"));
-        assert_eq!(value(&[0xff]), Value::Null);
+        let json = |payload: &'static [u8]| {
+            let response = Response { status: 200, message: "ok".into(), payload: payload.into() };
+            serde_json::to_string(&Answer::new(&response, None)).expect("JSON")
+        };
+        let exact = json(br#"{"a":100000000000000000000, "b":1.10}"#);
+        let payload = r#""payload":"eyJhIjoxMDAwMDAwMDAwMDAwMDAwMDAwMDAsICJiIjoxLjEwfQ==""#;
+        let result = r#""result":{"a":100000000000000000000, "b":1.10}"#;
+        assert_eq!(exact, format!(r#"{{"status":200,"message":"ok",{result},{payload}}}"#));
+        assert!(json(b"plain").contains(r#""result":"plain""#));
+        assert!(json(&[0xff]).contains(r#""result":null"#));
+    }
+
+    #[test]
+    fn gives_programs_the_transaction() {
+        let transaction = Transaction { transaction_id: "ab", block: 7, code: "VALID" };
+        let answer = serde_json::to_value(Answer::new(&Response::default(), Some(transaction))).expect("JSON");
+        assert_eq!(
+            (&answer["transactionId"], &answer["block"], &answer["code"]),
+            (&json!("ab"), &json!(7), &json!("VALID"))
+        );
     }
 }

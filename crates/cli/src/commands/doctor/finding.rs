@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::printer::Printer;
+use crate::printer::{Printer, clean};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,7 @@ fn lines(findings: &[Finding], printer: &Printer) -> Vec<String> {
             Level::Fail => printer.bad(word),
         };
         // What others say may have several lines.
+        let found = clean(found);
         let mut found = found.lines();
         lines.push(format!("{word} {what:<width$}  {}", found.next().unwrap_or_default()).trim_end().to_owned());
         let indent = " ".repeat(6 + width + 2);
@@ -86,14 +87,14 @@ mod tests {
         let findings = [
             Finding::ok("go", "1.26"),
             Finding::warn("port 7051", "taken", "choose others"),
-            Finding::fail("core.yaml", "two\nfaults", "mend it"),
+            Finding::fail("core.yaml", "two\nfaults\u{9b}", "mend it"),
         ];
         insta::assert_snapshot!(lines(&findings, &Printer::new(Color::Never)).join("\n"), @r"
         ok    go         1.26
         warn  port 7051  taken
                          hint: choose others
         fail  core.yaml  two
-                         faults
+                         faults�
                          hint: mend it
         ");
     }

@@ -24,8 +24,14 @@ struct FailedCheck {
 
 /// Asks every peer that there is an identity for.
 pub(super) async fn check(subject: &Subject) -> Vec<Finding> {
-    let Some(network) = &subject.network else {
-        return vec![Finding::ok("network", "none; `windlass dev` starts one")];
+    let network = match &subject.network {
+        Ok(Some(network)) => network,
+        Ok(None) => return vec![Finding::ok("network", "none; `windlass dev` starts one")],
+        Err(error) => {
+            let error = format!("{error:#}");
+            let (found, hint) = error.split_once("; hint: ").unwrap_or((&error, "mend it, or name one with --network"));
+            return vec![Finding::fail("network", found, hint)];
+        }
     };
     if subject.folder().is_some_and(|folder| !is_in_use(folder)) {
         return vec![Finding::ok("network", format!("{} does not run; `windlass dev` starts it", network.origin))];

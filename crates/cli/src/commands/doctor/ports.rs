@@ -15,7 +15,7 @@ pub(super) async fn check(subject: &Subject) -> Vec<Finding> {
     if subject.folder().is_some_and(|folder| is_in_use(folder)) {
         return vec![Finding::ok(WHAT, "held by the network itself, which runs")];
     }
-    let organizations = subject.network.as_ref().map_or(1, |network| network.organizations.len());
+    let organizations = subject.network().map_or(1, |network| network.organizations.len());
     let mut free = Vec::new();
     let mut findings = Vec::new();
     for port in usual(organizations) {
