@@ -6,7 +6,12 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use super::status::USUAL;
-use crate::{args::logs::LogsArgs, client::operations::Operations, network::Network, printer::Printer};
+use crate::{
+    args::logs::LogsArgs,
+    client::operations::Operations,
+    network::Network,
+    printer::{Printer, clean},
+};
 
 /// One line, as the peer tells it.
 #[derive(Debug, Deserialize)]
@@ -49,15 +54,12 @@ fn endpoint(args: &LogsArgs) -> anyhow::Result<Operations> {
     if let Some(named) = Operations::named(&args.operations)? {
         return Ok(named);
     }
-    let network = match Network::find(&args.network) {
-        Ok(network) => {
-            network.check_runs()?;
-            network
-        }
-        // What was named must be there.
-        Err(error) if args.network.network.is_some() || args.org.is_some() => return Err(error),
-        Err(_) => return Ok(Operations::plain(USUAL)),
+    let found = match args.org {
+        Some(_) => Some(Network::find(&args.network)?),
+        None => Network::find_if_any(&args.network)?,
     };
+    let Some(network) = found else { return Ok(Operations::plain(USUAL)) };
+    network.check_runs()?;
     let address = network.organization(args.org.as_deref())?.operations.clone();
     Ok(Operations::plain(address.as_deref().unwrap_or(USUAL)))
 }
@@ -79,10 +81,11 @@ fn shown(line: &Line, printer: &Printer) -> String {
     let time = line.time.split_once('T').map_or(line.time.as_str(), |(_, time)| time.trim_end_matches('Z'));
     let whose = line.instance.map_or_else(|| line.step.clone(), |instance| instance.to_string());
     let head = printer.dim(format!("{time} {whose} |"));
+    let text = clean(&line.text);
     match line.stream.as_str() {
         // Not printed by the program, but about it.
-        "note" => format!("{head} {}", printer.dim(format!("[{}]", line.text))),
-        _ => format!("{head} {}", line.text),
+        "note" => format!("{head} {}", printer.dim(format!("[{text}]"))),
+        _ => format!("{head} {text}"),
     }
 }
 
@@ -99,8 +102,8 @@ mod tests {
                 "12:00:00.123 build | main.go:1: no",
             ),
             (
-                r#"{"time":"2026-01-31T12:00:00.123Z","step":"run","stream":"out","instance":2,"text":"hello"}"#,
-                "12:00:00.123 2 | hello",
+                r#"{"time":"2026-01-31T12:00:00.123Z","step":"run","stream":"out","instance":2,"text":"hello\u001b[2J"}"#,
+                "12:00:00.123 2 | hello\u{fffd}[2J",
             ),
             (
                 r#"{"time":"2026-01-31T12:00:00.123Z","step":"run","stream":"note","instance":1,"text":"process 7 started"}"#,

@@ -22,7 +22,7 @@ fn write(folder: &Path, name: &str, text: &str) {
 fn says_that_there_is_no_network_and_how_to_come_by_one() {
     let (_folder, ada) = person();
     assert_snapshot!("no_network", ada.types(["query", "basic", "Get", "k"]));
-    let said = ada.types(["deploy", "x", "--network", "nowhere"]);
+    let said = ada.types(["query", "basic", "Get", "k", "--network", "nowhere"]);
     assert!(said.stderr.contains("there is no nowhere; expected the folder of a network of `windlass dev`"), "{said}");
     let said = ada.with("CORE_PEER_ADDRESS", "localhost:1").types(["query", "basic", "Get", "k"]);
     assert!(said.stderr.contains("peer.localMspId is not set; hint: set CORE_PEER_LOCALMSPID"), "{said}");

@@ -68,8 +68,8 @@ fn readable(payload: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(payload) else { return hex::encode(payload) };
     match serde_json::from_str::<Value>(text) {
         Ok(value @ (Value::Array(_) | Value::Object(_))) => {
-            let same = value.to_string() == text;
-            clean(&if same { format!("{value:#}") } else { text.to_owned() }).into_owned()
+            let written = value.to_string();
+            clean(&if written == text { format!("{value:#}") } else { text.to_owned() }).into_owned()
         }
         _ if clean(text) != text => hex::encode(payload),
         _ => text.to_owned(),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     args::deploy::DeployArgs,
     deploy::{Defined, Outcome, answer::Answer},
-    printer::Printer,
+    printer::{Printer, clean},
 };
 
 /// A chaincode, as a deployment leaves it.
@@ -102,6 +102,7 @@ impl Deployed {
                 let (word, rest) = peer.verdict();
                 let padded = format!("{word:<5}");
                 let word = if peer.answer.runs() { printer.good(padded) } else { printer.bad(padded) };
+                let rest = clean(&rest);
                 let mut rest = rest.lines();
                 let first = rest.next().unwrap_or_default();
                 lines.push(format!("  {word} {} at {}{first}", peer.msp_id, peer.address));
@@ -117,8 +118,10 @@ impl Deployed {
     fn who_has_to_approve(&self, defined: &Defined, args: &DeployArgs) -> Vec<String> {
         let all = defined.approvals.len();
         let lacking: Vec<_> = defined.approvals.iter().filter(|(_, approval)| !approval.approved).collect();
-        let mut lines: Vec<_> =
-            lacking.iter().map(|(organization, approval)| format!("  {organization} {}", approval.lacks())).collect();
+        let mut lines: Vec<_> = lacking
+            .iter()
+            .map(|(organization, approval)| format!("  {organization} {}", clean(&approval.lacks())))
+            .collect();
         // Fabric: lifecycle §6.4
         if (all - lacking.len()) * 2 > all {
             lines.push("  hint: enough have approved; this command without --approve-only commits it".to_owned());
@@ -341,14 +344,17 @@ mod tests {
         let peer = |msp_id: &str, answer| OnPeer { msp_id: msp_id.into(), address: "p:1".into(), answer };
         channel.peers = vec![
             peer("Org1MSP", Answer::Other("x".into())),
-            peer("Org2MSP", Answer::Fails("error in simulation: failed to execute transaction ab: no\nGo".into())),
+            peer(
+                "Org2MSP",
+                Answer::Fails("error in simulation: failed to execute transaction ab: no\n\u{9b}Go".into()),
+            ),
         ];
         assert!(!deployed.is_done(&typed(&[])));
         insta::assert_snapshot!(lines(&deployed, &[]), @r"
         failed     cc 2.0, sequence 2 on ch, deployed, but it does not run
           runs  Org1MSP at p:1
           fails Org2MSP at p:1: no
-                Go
+                �Go
         ");
         assert_eq!(json(&[deployed])["chaincodes"][0]["channels"][0]["peers"][1]["runs"], false);
     }
