@@ -71,12 +71,3 @@ fn shows_why_a_package_cannot_be_installed() {
     assert!(said.contains("the compiler is on holiday"), "{said}");
     assert!(said.contains("external builder 'node' failed: exit status "), "{said}");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn compiles_typescript() {
-    let place = Place::new();
-    let windlass = place.dev().chaincode("assets", parts::example("typescript-contract")).start();
-    let client = Client::user(&windlass.ready).await;
-    check(&client, "assets").await;
-    windlass.stop();
-}

@@ -1,4 +1,5 @@
-//! Contracts in every language, as packages: made by us and installed with the command line, and made elsewhere.
+//! The asset contract in every language, in the three ways in which chaincode comes: as a folder of source, as a package
+//! that was made elsewhere, and as a package that the command line makes and installs.
 
 use std::{
     fs,
@@ -16,8 +17,8 @@ use crate::{
     },
 };
 
-/// The files of an example below `src/`, as Fabric's command line lays them out.
-fn source(folder: &Path) -> Vec<Entry> {
+/// The files below a folder, at `to` in a package, as Fabric's command line lays them out.
+fn source(folder: &Path, to: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
@@ -30,53 +31,84 @@ fn source(folder: &Path) -> Vec<Entry> {
                 folders.push(path);
             } else {
                 let below = path.strip_prefix(folder).expect("below").display().to_string();
-                entries.push(Entry::file(&format!("src/{below}"), fs::read(&path).expect("a file")));
+                entries.push(Entry::file(&format!("{to}/{below}"), fs::read(&path).expect("a file")));
             }
         }
     }
     entries
 }
 
+/// The source of an example and what it needs beside it, and where in that it is.
+fn sources(example: &str) -> (Vec<Entry>, String) {
+    if example != "rust-contract" {
+        return (source(&parts::example(example), "src"), String::new());
+    }
+    // Its library is not published: the crates that it depends on by path come along.
+    let path = format!("examples/{example}");
+    let repository = parts::repository();
+    let mut entries = source(&parts::example(example), &format!("src/{path}"));
+    for library in ["crates/shim", "crates/transport", "crates/proto"] {
+        entries.extend(source(&repository.join(library), &format!("src/{library}")));
+    }
+    entries.push(Entry::file("src/Cargo.toml", fs::read(repository.join("Cargo.toml")).expect("a file")));
+    (entries, path)
+}
+
 /// A package as others make it: the code before the metadata, which has keys that nobody knows.
 fn made_elsewhere(place: &Place, kind: &str, example: &str) -> PathBuf {
-    let metadata = format!(r#"{{"label":"{example}","path":"","type":"{}","made":"elsewhere"}}"#, kind.to_uppercase());
-    let code = package::archive(&source(&parts::example(example)));
-    let outer = [Entry::file("code.tar.gz", code), Entry::file("metadata.json", metadata)];
-    let path = place.path().join(format!("{example}.tar.gz"));
+    let (entries, path) = sources(example);
+    let kind = kind.to_uppercase();
+    let metadata = format!(r#"{{"label":"{example}","path":"{path}","type":"{kind}","made":"elsewhere"}}"#);
+    let outer = [Entry::file("code.tar.gz", package::archive(&entries)), Entry::file("metadata.json", metadata)];
+    let path = place.path().join(format!("{example}-elsewhere.tar.gz"));
     fs::write(&path, package::archive(&outer)).expect("a file");
     path
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn runs_packages_that_were_made_elsewhere() {
+async fn runs_in_every_way(kind: &str, example: &str) {
     let place = Place::new();
     let windlass = place
         .dev()
-        .ephemeral()
-        .chaincode("go", made_elsewhere(&place, "golang", "go-contract"))
-        .chaincode("javascript", made_elsewhere(&place, "node", "node-contract"))
-        .chaincode("java", made_elsewhere(&place, "java", "java-contract"))
+        .chaincode("folder", parts::example(example))
+        .chaincode("elsewhere", made_elsewhere(&place, kind, example))
         .start();
+    let kinds: Vec<_> = windlass.ready.chaincodes.iter().map(|chaincode| chaincode.kind.to_lowercase()).collect();
+    assert_eq!(kinds, [kind, kind]);
+    let package = place.path().join(format!("{example}.tar.gz"));
+    let made = Tool::new(&windlass.ready, &["package", "--output"]).arg(&package).arg(parts::example(example)).run();
+    assert!(made.success, "{}", made.stderr);
+    let installed = Tool::new(&windlass.ready, &["lifecycle", "chaincode", "install"]).arg(&package).run();
+    assert!(installed.success, "{}", installed.stderr);
+    let deployed = Tool::new(&windlass.ready, &["deploy"]).arg(format!("installed={}", package.display())).run();
+    assert!(deployed.success, "{}", deployed.stderr);
     let client = Client::user(&windlass.ready).await;
-    for name in ["go", "javascript", "java"] {
+    for name in ["folder", "elsewhere", "installed"] {
         check(&client, name).await;
     }
     windlass.stop();
 }
 
-#[test]
-fn installs_packages_with_the_command_line() {
-    let place = Place::new();
-    let windlass = place.dev().start();
-    for example in ["go-contract", "node-contract", "java-contract"] {
-        let package = place.path().join(format!("{example}.tar.gz"));
-        let made =
-            Tool::new(&windlass.ready, &["package", "--output"]).arg(&package).arg(parts::example(example)).run();
-        assert!(made.success, "{}", made.stderr);
-        let installed = Tool::new(&windlass.ready, &["lifecycle", "chaincode", "install"]).arg(&package).run();
-        assert!(installed.success, "{}", installed.stderr);
-        let listed = Tool::new(&windlass.ready, &["lifecycle", "chaincode", "queryinstalled"]).run();
-        assert!(listed.stdout.contains(&format!("Package ID: {example}")), "{}", listed.stdout);
-    }
-    windlass.stop();
+#[tokio::test(flavor = "multi_thread")]
+async fn go_runs_in_every_way() {
+    runs_in_every_way("golang", "go-contract").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn javascript_runs_in_every_way() {
+    runs_in_every_way("node", "node-contract").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript_runs_in_every_way() {
+    runs_in_every_way("node", "typescript-contract").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn java_runs_in_every_way() {
+    runs_in_every_way("java", "java-contract").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rust_runs_in_every_way() {
+    runs_in_every_way("rust", "rust-contract").await;
 }

@@ -8,9 +8,14 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
+/// Where everything is.
+pub(crate) fn repository() -> PathBuf {
+    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).expect("a folder")
+}
+
 /// The chaincode to try.
 pub(crate) fn example(name: &str) -> PathBuf {
-    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)).expect("an example")
+    repository().join("examples").join(name)
 }
 
 /// A Go example, compiled, and with the flags of the buildpack: it finds everything compiled after that.
