@@ -1,5 +1,7 @@
 //! One organization's part of a deployment.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, bail};
 use windlass_chaincode::package::create::Created;
 use windlass_proto::{
@@ -28,22 +30,44 @@ pub(crate) enum Approved {
     With(String),
 }
 
+/// As long as a peer of ours lets a build take.
+const LONGEST_BUILD: Duration = Duration::from_secs(30 * 60);
+
+/// Whether the peer has only stopped waiting.
+// Fabric: chaincode-protocol §9
+fn is_still_building(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.to_string().ends_with("timeout expired while executing transaction"))
+}
+
 impl Member {
-    /// Installs a package unless it is there; tells whether it had to.
+    /// Installs a package unless it is there; tells whether it had to. A peer stops waiting for a long build, and goes
+    /// on with it: then it is asked again, for as long as a build may take.
     pub(crate) async fn install_once(&self, package: &Created) -> anyhow::Result<bool> {
         let package_id = package.id.to_string();
+        let deadline = Instant::now() + LONGEST_BUILD;
+        let mut asked = false;
         let install = async {
-            if self.client.installed().await?.iter().any(|one| one.package_id == package_id) {
-                return Ok(false);
+            loop {
+                if self.client.installed().await?.iter().any(|one| one.package_id == package_id) {
+                    return Ok(asked);
+                }
+                asked = true;
+                match self.install(package).await {
+                    Err(error) if is_still_building(&error) && Instant::now() < deadline => {}
+                    installed => return installed.map(|()| true),
+                }
             }
-            let args = InstallChaincodeArgs { chaincode_install_package: package.bytes.clone() };
-            let response = self.client.propose(&lifecycle_call("", "InstallChaincode", &args)).await?;
-            if response.status != 200 {
-                bail!("{}", response.message);
-            }
-            Ok(true)
         };
         install.await.with_context(|| format!("the package cannot be installed on the peer of {}", self.msp_id))
+    }
+
+    async fn install(&self, package: &Created) -> anyhow::Result<()> {
+        let args = InstallChaincodeArgs { chaincode_install_package: package.bytes.clone() };
+        let response = self.client.propose(&lifecycle_call("", "InstallChaincode", &args)).await?;
+        if response.status != 200 {
+            bail!("{}", response.message);
+        }
+        Ok(())
     }
 
     /// Approves for this organization; `None` if it has approved just that before.

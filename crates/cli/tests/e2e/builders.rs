@@ -103,6 +103,25 @@ async fn builds_and_runs_with_a_builder_of_ones_own() {
 }
 
 #[test]
+fn a_build_may_take_longer_than_the_peer_waits() {
+    let place = Place::new();
+    let slow = format!("{BUILD}sleep 8\n");
+    let programs = [("bin/detect", DETECT), ("bin/build", &slow), ("bin/run", RUN)];
+    let core = configuration(&place, "shell", &programs, &["WINDLASS"]);
+    let settings = fs::read_to_string(&core).expect("a file");
+    fs::write(&core, format!("{settings}  executetimeout: 3s\n  installTimeout: 1s\n")).expect("a file");
+    let windlass = place
+        .dev()
+        .arg("--config")
+        .arg(core)
+        .chaincode("own", package(&place, "own"))
+        .env("WINDLASS", env!("CARGO_BIN_EXE_windlass"))
+        .start();
+    assert_eq!(windlass.ready.chaincodes[0].name, "own");
+    windlass.stop();
+}
+
+#[test]
 fn shows_what_a_failing_build_printed() {
     let place = Place::new();
     let failing = "#!/bin/sh\necho 'line 7: no such thing as a free lunch' >&2\nexit 3\n";
