@@ -17,10 +17,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, bail};
 use futures::future::{join_all, try_join_all};
+use tonic::Code;
 use windlass_chaincode::package::create::Created;
 use windlass_proto::{
     Bytes,
     envelope::Call,
+    gateway::ErrorDetail,
     lifecycle::{CheckCommitReadinessResult, QueryChaincodeDefinitionArgs, QueryChaincodeDefinitionResult},
     protos::TxValidationCode,
 };
@@ -28,7 +30,7 @@ use windlass_proto::{
 use crate::{
     client::{
         Client,
-        gateway::{CallError, Committed},
+        gateway::{CallError, Committed, Refusal},
         lifecycle_call,
     },
     definition::Definition,
@@ -60,8 +62,10 @@ pub(crate) enum Outcome {
     /// The definition was there; organizations of ours approved it late.
     Joined,
     Unchanged,
-    /// Approved by us and not committed.
+    /// Approved by us, and not by enough for a commit.
     Pending,
+    /// Approved by enough; the commit is left to somebody else.
+    Ready,
 }
 
 /// Whether an organization has approved a definition.
@@ -192,24 +196,37 @@ impl Deployment {
     ) -> anyhow::Result<Defined> {
         self.approve(&definition, package_id, self.members.iter()).await?;
         let approvals = self.readiness(&definition).await?;
-        let approved: Vec<_> =
-            approvals.iter().filter(|(_, approval)| approval.approved).map(|(org, _)| org.clone()).collect();
-        // Fabric: lifecycle §6.4. Less than a majority would put an invalid transaction on the ledger.
-        if !commit || approved.len() * 2 <= approvals.len() {
-            return Ok(Defined { definition, outcome: Outcome::Pending, approvals, committed: None });
-        }
         let call = lifecycle_call(&definition.channel, "CommitChaincodeDefinition", &definition.clone().commit());
-        let committed = self.commit(&call, &approved).await.context("the definition cannot be committed")?;
-        self.wait_everywhere(&definition.channel, &committed.transaction_id).await?;
-        Ok(Defined { definition, outcome, approvals, committed: Some(committed) })
+        let (outcome, committed) = match self.commit(&call, &approvals, commit).await {
+            Ok(Some(committed)) => (outcome, Some(committed)),
+            Ok(None) => (Outcome::Ready, None),
+            Err(CallError::Refused(refusal)) if awaits_approvals(&refusal, &approvals) => (Outcome::Pending, None),
+            // Approved it is, and whether it could be committed was not the question.
+            Err(_) if !commit => (Outcome::Pending, None),
+            Err(error) => return Err(error).context("the definition cannot be committed"),
+        };
+        if let Some(committed) = &committed {
+            self.wait_everywhere(&definition.channel, &committed.transaction_id).await?;
+        }
+        Ok(Defined { definition, outcome, approvals, committed })
     }
 
-    /// Commits. Peers of others may be behind with the approvals, and nothing tells when they no longer are.
-    async fn commit(&self, call: &Call, organizations: &[String]) -> Result<Committed, CallError> {
+    /// Has the commit endorsed, which the Gateway can do once as many have approved as the channel's policy wants; then
+    /// commits, if that is to be done. Peers of others may be behind with approvals, and nothing tells when they no longer are.
+    async fn commit(
+        &self,
+        call: &Call,
+        approvals: &BTreeMap<String, Approval>,
+        commit: bool,
+    ) -> Result<Option<Committed>, CallError> {
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.first().submit_by(call, organizations).await {
-                Err(error) if is_behind(&error) && pause <= LONGEST_PAUSE => {
+            let attempt = async {
+                let prepared = self.first().prepare(call, &[]).await?;
+                if commit { self.first().hand_in(prepared).await.map(Some) } else { Ok(None) }
+            };
+            match attempt.await {
+                Err(error) if is_behind(&error, approvals) && pause <= LONGEST_PAUSE => {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
@@ -302,7 +319,13 @@ impl Outcome {
             Self::Joined => "approved",
             Self::Unchanged => "unchanged",
             Self::Pending => "pending",
+            Self::Ready => "ready",
         }
+    }
+
+    /// Whether the definition is on the ledger.
+    pub(crate) fn is_committed(self) -> bool {
+        !matches!(self, Self::Pending | Self::Ready)
     }
 }
 
@@ -326,15 +349,31 @@ impl Approval {
 
 /// Whether a commit failed because peers have seen different approvals, or others came meanwhile.
 // Fabric: lifecycle §3, endorsement-and-gateway §3
-fn is_behind(error: &CallError) -> bool {
+fn is_behind(error: &CallError, approvals: &BTreeMap<String, Approval>) -> bool {
     match error {
         CallError::Invalid { code, .. } => *code == TxValidationCode::MvccReadConflict,
-        CallError::Refused(refusal) => {
-            let said = refusal.to_string();
-            said.contains("ProposalResponsePayloads do not match") || said.contains("not agreed to by this org")
-        }
+        CallError::Refused(refusal) => refusal.details.iter().any(|detail| {
+            let disagrees = detail.message.contains("not agreed to by this org");
+            detail.message.contains("ProposalResponsePayloads do not match")
+                || (disagrees && has_approved(detail, approvals))
+        }),
         _ => false,
     }
+}
+
+/// Whether a commit was refused for want of approvals, and not by or for somebody who has approved. Which peers have a
+/// say is not known to us; where the Gateway finds too few, those count that have not approved either.
+// Fabric: lifecycle §6.4, endorsement-and-gateway §7
+fn awaits_approvals(refusal: &Refusal, approvals: &BTreeMap<String, Approval>) -> bool {
+    let is_open = approvals.values().any(|approval| !approval.approved);
+    let nobody_to_ask = refusal.code == Code::FailedPrecondition;
+    is_open
+        && (nobody_to_ask || !refusal.details.is_empty())
+        && !refusal.details.iter().any(|detail| has_approved(detail, approvals))
+}
+
+fn has_approved(detail: &ErrorDetail, approvals: &BTreeMap<String, Approval>) -> bool {
+    approvals.get(&detail.msp_id).is_some_and(|approval| approval.approved)
 }
 
 // Fabric: lifecycle §3, CheckCommitReadiness
@@ -350,6 +389,44 @@ fn field_in_words(field: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn refusal(code: Code, details: &[(&str, &str)]) -> Refusal {
+        let detail = |(msp_id, message): &(&str, &str)| ErrorDetail {
+            address: "p:1".into(),
+            msp_id: (*msp_id).into(),
+            message: format!("chaincode response 500, {message}"),
+        };
+        Refusal { code, message: "see details".into(), details: details.iter().map(detail).collect() }
+    }
+
+    fn approvals(organizations: &[(&str, bool)]) -> BTreeMap<String, Approval> {
+        organizations.iter().map(|(org, yes)| ((*org).to_owned(), Approval::from(*yes))).collect()
+    }
+
+    const DISAGREES: &str = "chaincode definition not agreed to by this org (Org2MSP)";
+
+    #[test]
+    fn a_commit_awaits_approvals_only_where_nobody_who_has_approved_refuses() {
+        let two = approvals(&[("Org1MSP", true), ("Org2MSP", false)]);
+        let awaits = |code, details: &[_]| awaits_approvals(&refusal(code, details), &two);
+        assert!(awaits(Code::Aborted, &[("Org2MSP", DISAGREES)]));
+        assert!(awaits(Code::FailedPrecondition, &[]), "the Gateway finds no peers that would be enough");
+        assert!(!awaits(Code::Unavailable, &[]), "the Gateway itself is away");
+        assert!(!awaits(Code::Aborted, &[("Org2MSP", DISAGREES), ("Org1MSP", "connection refused")]));
+        let all = approvals(&[("Org1MSP", true), ("Org2MSP", true)]);
+        assert!(!awaits_approvals(&refusal(Code::FailedPrecondition, &[]), &all));
+    }
+
+    #[test]
+    fn a_peer_is_behind_that_does_not_know_what_its_organization_has_approved() {
+        let error = |details: &[_]| CallError::Refused(refusal(Code::Aborted, details));
+        let behind =
+            |agreed, details: &[_]| is_behind(&error(details), &approvals(&[("Org1MSP", true), ("Org2MSP", agreed)]));
+        assert!(behind(true, &[("Org2MSP", DISAGREES)]));
+        assert!(!behind(false, &[("Org2MSP", DISAGREES)]));
+        assert!(behind(true, &[("Org2MSP", "ProposalResponsePayloads do not match")]));
+        assert!(!behind(true, &[("Org2MSP", "connection refused")]));
+    }
 
     #[test]
     fn says_which_field_an_organization_lacks() {

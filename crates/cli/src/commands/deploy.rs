@@ -127,9 +127,9 @@ impl Work<'_> {
         deployed.installed = self.install(&name, &package).await?;
         for channel in &self.channels {
             let defined = self.define_on(channel, &name, &package_id).await?;
-            let is_pending = defined.outcome == Outcome::Pending;
+            let is_committed = defined.outcome.is_committed();
             deployed.channels.push(OnChannel { defined, peers: Vec::new() });
-            if let (false, Some(on_channel)) = (is_pending, deployed.channels.last_mut()) {
+            if let (true, Some(on_channel)) = (is_committed, deployed.channels.last_mut()) {
                 on_channel.peers = self.start_on(channel, &name).await?;
             }
         }

@@ -16,11 +16,12 @@ pub(crate) fn write(network: &Network, chaincodes: &[Deployed]) -> anyhow::Resul
     let folder = network.folder().path();
     fs::create_dir_all(folder.join("config"))?;
     replace(&folder.join("config/core.yaml"), CORE_YAML)?;
-    replace(&network.env_script(), &env_script(network, network.first()))?;
-    for organization in network.organizations() {
-        replace(&organization.env_script(), &env_script(network, organization))?;
-        let profile = serde_json::to_string_pretty(&connection_profile(network, organization)?)?;
-        replace(&organization.connection_profile(), &profile)?;
+    replace(&network.env_script(), &env_script(network, network.first(), folder))?;
+    for one in network.organizations() {
+        let (description, profile) = (description_for(network, chaincodes, one), connection_profile(network, one)?);
+        replace(&one.description(), &serde_json::to_string_pretty(&description)?)?;
+        replace(&one.connection_profile(), &serde_json::to_string_pretty(&profile)?)?;
+        replace(&one.env_script(), &env_script(network, one, &one.description()))?;
     }
     write_ready_file(&folder.join(DESCRIPTION), network, chaincodes)
 }
@@ -43,10 +44,10 @@ peer:
     connTimeout: 3s
 ";
 
-fn env_script(network: &Network, organization: &Organization) -> String {
-    let folder = network.folder().path().display().to_string();
+/// Settings for the `peer` command as an organization's admin, and for `windlass` the network as `described`.
+fn env_script(network: &Network, organization: &Organization, described: &Path) -> String {
     let mut settings = vec![
-        ("FABRIC_CFG_PATH", format!("{folder}/config")),
+        ("FABRIC_CFG_PATH", network.folder().path().join("config").display().to_string()),
         ("CORE_PEER_ADDRESS", organization.endpoints().peer.clone()),
         ("CORE_PEER_LOCALMSPID", organization.msp_id().to_owned()),
         ("CORE_PEER_MSPCONFIGPATH", organization.user_msp("Admin").display().to_string()),
@@ -55,14 +56,12 @@ fn env_script(network: &Network, organization: &Organization) -> String {
         ("ORDERER_ADDRESS", network.orderer_endpoint().to_owned()),
         ("ORDERER_CA", network.orderer_tls_root().display().to_string()),
         ("CHANNEL_NAME", network.channel().to_owned()),
-        ("WINDLASS_NETWORK", folder),
+        ("WINDLASS_NETWORK", described.display().to_string()),
     ];
     if network.organizations().len() > 1 {
         settings.push(("ENDORSERS", endorsers(network)));
     }
-    let mut script = "# Settings for the peer command. Use: source env.sh\n\
-        # WINDLASS_NETWORK gives windlass the whole network: unset it to deploy for this organization alone.\n"
-        .to_owned();
+    let mut script = "# Settings for the peer command. Use: source env.sh\n".to_owned();
     for (name, value) in settings {
         script.push_str(&format!("export {name}={}\n", quote(&value)));
     }
@@ -156,6 +155,16 @@ fn description(network: &Network, chaincodes: &[Deployed]) -> Value {
     });
     top.insert("channels".to_owned(), channels.collect());
     Value::Object(top)
+}
+
+/// The same with one organization at the top and no other: what belongs to others is not for it.
+fn description_for(network: &Network, chaincodes: &[Deployed], one: &Organization) -> Value {
+    let mut description = description(network, chaincodes);
+    description["organizations"] = json!([organization(one)]);
+    for (name, value) in organization(one) {
+        description[name] = value;
+    }
+    description
 }
 
 fn chaincode(chaincode: &Deployed, defined: &Defined) -> Value {

@@ -20,7 +20,7 @@ use windlass_orderer::{
     genesis::{Consenter, NetworkSpec, OrgSpec, PeerOrgSpec, genesis_block},
 };
 use windlass_peer::{
-    config::{MetricsProvider, PeerConfig},
+    config::{MetricsProvider, PeerConfig, TlsFiles},
     listen,
     logging::{LogFormat, LogSpec, Logging},
     network::Neighbourhood,
@@ -288,11 +288,17 @@ fn peer_config(
     config.peer.local_msp_id = organization.msp_id().to_owned();
     config.peer.msp_config_path = organization.peer_msp(0);
     config.peer.file_system_path = folder;
-    config.peer.tls.enabled = true;
-    config.peer.tls.client_auth_required = false;
-    config.peer.tls.certificate = Some(tls.join("server.crt"));
-    config.peer.tls.key = Some(tls.join("server.key"));
-    config.peer.tls.root_certificate = Some(tls.join("ca.crt"));
+    // Whole, because the settings of a client, whose shell this may be, have certificates of theirs.
+    config.peer.tls = TlsFiles {
+        enabled: true,
+        client_auth_required: false,
+        certificate: Some(tls.join("server.crt")),
+        key: Some(tls.join("server.key")),
+        root_certificate: Some(tls.join("ca.crt")),
+        client_root_certificates: Vec::new(),
+        client_certificate: None,
+        client_key: None,
+    };
     if !args.chaincode_dev.is_empty() {
         config.chaincode.development_mode = true;
         // A transaction may stand at a breakpoint.

@@ -80,6 +80,11 @@ impl Organization {
         self.folder.join(format!("env-org{}.sh", self.number))
     }
 
+    /// The description of the network as this organization has it.
+    pub(crate) fn description(&self) -> PathBuf {
+        self.folder.join(format!("network-org{}.json", self.number))
+    }
+
     /// The connection profile.
     pub(crate) fn connection_profile(&self) -> PathBuf {
         self.folder.join(format!("connection-org{}.json", self.number))

@@ -8,7 +8,7 @@ use std::{
 use crate::support::{
     client::Client,
     package::{self, Entry},
-    place::{Place, make_executable},
+    place::{Place, SAMPLE, make_executable},
 };
 
 /// Claims packages of type `shell`.
@@ -156,9 +156,7 @@ fn never_falls_back_to_another_builder_when_a_build_fails() {
     let place = Place::new();
     let programs = [("bin/detect", "#!/bin/sh\n"), ("bin/build", "#!/bin/sh\nexit 9\n")];
     let core = configuration(&place, "greedy", &programs, &[]);
-    let sample =
-        place.folder_with("sample", &[("chaincode", "#!/bin/sh\nexec \"$WINDLASS_EXECUTABLE\" sample \"$@\"\n")]);
-    make_executable(&sample.join("chaincode"));
+    let sample = place.program("sample", SAMPLE);
     let said = place.dev().arg("--config").arg(core).chaincode("basic", sample).fail().stderr();
     assert!(said.contains("external builder 'greedy' failed: exit status 9"), "{said}");
 }

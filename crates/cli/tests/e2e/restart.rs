@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{
     chain,
     client::Client,
-    place::{Place, make_executable},
+    place::{Place, SAMPLE},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,12 +52,7 @@ async fn starts_over_when_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn deploys_changed_code_as_the_next_sequence() {
     let place = Place::new();
-    let script = |extra: &str| format!("#!/bin/sh\n# {extra}\nexec \"$WINDLASS_EXECUTABLE\" sample \"$@\"\n");
-    let write = |text: &str| {
-        let folder = place.folder_with("basic", &[("chaincode", &script(text))]);
-        make_executable(&folder.join("chaincode"));
-        folder
-    };
+    let write = |note: &str| place.program("basic", &format!("# {note}\n{SAMPLE}"));
     let first = place.dev().arg(write("first")).start();
     let old = first.package_id("basic").to_owned();
     Client::user(&first.ready).await.submit("basic", &["Put", "k", "kept"]).await.expect("a transaction");

@@ -18,7 +18,7 @@ use crate::{
     support::{
         client::{Client, within},
         http,
-        place::{Place, make_executable},
+        place::{Place, SAMPLE},
         processes,
         server::{Plan, Tls},
         windlass::{Running, Windlass},
@@ -84,10 +84,10 @@ impl Network {
             .dev()
             .arg("--config")
             .arg(core)
-            .chaincode(FAULTY, program(&place, FAULTY, &own))
-            .chaincode(OTHER, program(&place, OTHER, &own))
+            .chaincode(FAULTY, place.program(FAULTY, &own))
+            .chaincode(OTHER, place.program(OTHER, &own))
             .chaincode(SERVER, &plan.package)
-            .chaincode(bystander::NAME, program(&place, bystander::NAME, "exec \"$WINDLASS_EXECUTABLE\" sample"))
+            .chaincode(bystander::NAME, place.program(bystander::NAME, SAMPLE))
             .start();
         let client = Client::user(&windlass.ready).await;
         for name in [FAULTY, OTHER, SERVER] {
@@ -294,14 +294,6 @@ impl Drop for Hold {
     fn drop(&mut self) {
         fs::remove_file(&self.0).expect("our own file");
     }
-}
-
-/// A folder with a script that is the chaincode.
-pub(crate) fn program(place: &Place, name: &str, command: &str) -> PathBuf {
-    let script = format!("#!/bin/sh\n{command} \"$@\"\n");
-    let path = place.folder_with(name, &[("chaincode", &script)]);
-    make_executable(&path.join("chaincode"));
-    path
 }
 
 /// What the operations endpoint says of a chaincode.

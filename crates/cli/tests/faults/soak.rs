@@ -14,12 +14,12 @@ use tokio::time::Instant;
 
 use crate::{
     chaincode,
-    network::{program, start_server},
+    network::start_server,
     proxy::Proxy,
     support::{
         client::Client,
         parts,
-        place::Place,
+        place::{self, Place},
         server::{Plan, Tls},
     },
 };
@@ -59,10 +59,10 @@ pub(crate) async fn run(length: Duration) -> ExitCode {
         .arg(core)
         .arg("--log")
         .arg("error")
-        .chaincode("launched", program(&place, "launched", &chaincode::command(&folder)))
+        .chaincode("launched", place.program("launched", &chaincode::command(&folder)))
         .chaincode("served", &plan.package)
         .chaincode("go", parts::go_program("go-shim"))
-        .chaincode("sample", program(&place, "sample", "exec \"$WINDLASS_EXECUTABLE\" sample"))
+        .chaincode("sample", place.program("sample", place::SAMPLE))
         .start();
     let client = Client::user(&windlass.ready).await;
     for name in ["launched", "served"] {

@@ -28,12 +28,8 @@ fn network_height(peer: &NodePeer, windlass: &Windlass) -> u64 {
 /// A client's call through the Gateway of the peer.
 #[track_caller]
 fn gateway(peer: &NodePeer, windlass: &Windlass, place: &Place, scenario: &str, options: &Value) -> String {
-    let mut description: Value =
-        serde_json::from_slice(&fs::read(windlass.ready_file()).expect("a ready file")).expect("JSON");
-    let own = description["organizations"][1].clone();
-    for (name, value) in own.as_object().expect("an object") {
-        description[name] = value.clone();
-    }
+    let description = fs::read(windlass.ready.data.join("network-org2.json")).expect("a description");
+    let mut description: Value = serde_json::from_slice(&description).expect("JSON");
     description["peer"]["endpoint"] = peer.endpoint().into();
     let ready = place.path().join("ready-node.json");
     fs::write(&ready, description.to_string()).expect("a file");

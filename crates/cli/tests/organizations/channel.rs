@@ -1,4 +1,5 @@
-//! `peer channel`: reading a channel, and changing its configuration with the signatures of a majority.
+//! `peer channel`: reading a channel, and changing its configuration with the signatures of a majority. What the new
+//! configuration says holds for `windlass deploy` too.
 
 use std::fs;
 
@@ -7,15 +8,20 @@ use windlass_identity::ChannelConfig;
 use windlass_proto::{
     Bytes,
     common::{
-        Block, ChannelHeader, ConfigGroup, ConfigUpdate, ConfigUpdateEnvelope, ConfigValue, Envelope, Header,
-        HeaderType, Payload,
+        Block, ChannelHeader, ConfigGroup, ConfigPolicy, ConfigUpdate, ConfigUpdateEnvelope, ConfigValue, Envelope,
+        Header, HeaderType, ImplicitMetaPolicy, Payload, Policy, implicit_meta_policy::Rule, policy::PolicyType,
     },
     protos::{AcLs, ApiResource},
 };
 
-use crate::{description, e2e::support::place::Place, terminal::Terminal};
+use crate::{
+    description,
+    e2e::support::place::{Place, SAMPLE},
+    terminal::Terminal,
+};
 
-/// An unsigned update that maps a resource to a policy, made for the configuration in a block.
+/// An unsigned update that maps a resource to a policy and lets any organization alone define chaincode, made for the
+/// configuration in a block.
 fn update(config: &Block) -> Vec<u8> {
     let config = ChannelConfig::from_block(config).expect("a configuration");
     let current = &config.group().groups["Application"];
@@ -35,10 +41,7 @@ fn update(config: &Block) -> Vec<u8> {
         policies: current
             .policies
             .iter()
-            .map(|(name, policy)| {
-                let policy = windlass_proto::common::ConfigPolicy { version: policy.version, ..Default::default() };
-                (name.clone(), policy)
-            })
+            .map(|(name, policy)| (name.clone(), ConfigPolicy { version: policy.version, ..Default::default() }))
             .collect(),
         ..kept(current)
     };
@@ -47,6 +50,10 @@ fn update(config: &Block) -> Vec<u8> {
     let acls = AcLs { acls: [("event/Block".to_owned(), policy)].into() };
     let value = ConfigValue { version: 0, value: acls.encode_to_vec().into(), mod_policy: "Admins".to_owned() };
     application.values.insert("ACLs".to_owned(), value);
+    let any = ImplicitMetaPolicy { sub_policy: "Endorsement".to_owned(), rule: Rule::Any as i32 };
+    let any = Policy { r#type: PolicyType::ImplicitMeta as i32, value: any.encode_to_vec().into() };
+    let lifecycle = application.policies.get_mut("LifecycleEndorsement").expect("a policy");
+    *lifecycle = ConfigPolicy { version: lifecycle.version + 1, policy: Some(any), mod_policy: "Admins".to_owned() };
     application.version += 1;
     application.mod_policy = "Admins".to_owned();
     let update = ConfigUpdate {
@@ -87,6 +94,15 @@ fn is_read_and_changed() {
     assert_eq!(block(&terminal, "mychannel_oldest.block").header, block(&terminal, "by-number.block").header);
     assert!(block(&terminal, "newest.block").header.is_some_and(|header| header.number > 0));
 
+    terminal.set("WINDLASS", env!("CARGO_BIN_EXE_windlass"));
+    let token = place.program("token", SAMPLE).display().to_string();
+    let deploy = format!("$WINDLASS deploy {token}");
+    let alone = terminal.runs(1, &deploy);
+    assert_eq!(alone.code, 1, "{alone:?}");
+    assert!(alone.stdout.contains("the channel's LifecycleEndorsement policy wants more organizations"), "{alone:?}");
+    let approved = terminal.runs(2, &format!("{deploy} --approve-only"));
+    assert!(approved.stdout.contains("hint: enough have approved; this command without"), "{approved:?}");
+
     fs::write(terminal.folder().join("update.tx"), update(&block(&terminal, "config.block"))).expect("a file");
     terminal.types(1, "peer channel signconfigtx -f nothing.tx");
     terminal.types(1, "peer channel update -f update.tx -c mychannel $ORDERER");
@@ -98,4 +114,8 @@ fn is_read_and_changed() {
     insta::assert_snapshot!("channel", terminal.transcript());
     let changed = ChannelConfig::from_block(&block(&terminal, "changed.block")).expect("a configuration");
     assert!(changed.group().groups["Application"].values.contains_key("ACLs"));
+
+    let alone = terminal.runs(3, &deploy.replace(" deploy ", " deploy mine="));
+    assert_eq!(alone.code, 0, "{alone:?}");
+    assert!(alone.stdout.starts_with("deployed "), "any organization is enough now: {alone:?}");
 }

@@ -9,7 +9,7 @@ use std::{
 use regex::Regex;
 use serde_json::Value;
 
-use crate::e2e::support::place::{Place, make_executable};
+use crate::e2e::support::place::{Place, SAMPLE};
 
 /// Somebody who works in a folder.
 #[derive(Debug)]
@@ -43,17 +43,17 @@ impl Person {
         self
     }
 
-    /// Has sourced a script of the network, but for the variable that names the network.
-    pub(crate) fn sourced(mut self, script: &Path) -> Self {
-        for line in fs::read_to_string(script).expect("a script").lines() {
-            let Some((name, value)) = line.strip_prefix("export ").and_then(|line| line.split_once('=')) else {
-                continue;
-            };
-            if name != "WINDLASS_NETWORK" && name != "CHANNEL_NAME" {
-                self.variables.push((name.to_owned(), value.trim_matches('\'').to_owned()));
-            }
-        }
+    /// Has not set a variable after all.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.variables.retain(|(set, _)| set != name);
         self
+    }
+
+    /// Has sourced a script of the network.
+    pub(crate) fn sourced(self, script: &Path) -> Self {
+        let script = fs::read_to_string(script).expect("a script");
+        let exported = script.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+        exported.fold(self, |person, (name, value)| person.with(name, value.trim_matches('\'')))
     }
 
     /// `windlass WORDS…`.
@@ -108,8 +108,5 @@ impl fmt::Display for Said {
 
 /// Chaincode that needs no toolchain: the bundled sample, as an executable. `note` makes other code of it.
 pub(crate) fn chaincode(place: &Place, name: &str, note: &str) -> PathBuf {
-    let script = format!("#!/bin/sh\n# {note}\nexec \"$WINDLASS_EXECUTABLE\" sample \"$@\"\n");
-    let folder = place.folder_with(name, &[("chaincode", &script)]);
-    make_executable(&folder.join("chaincode"));
-    folder
+    place.program(name, &format!("# {note}\n{SAMPLE}"))
 }

@@ -72,8 +72,8 @@ fn removes_on_every_peer_exactly_what_no_channel_needs() {
     let gone = format!("no package '{old}' is installed; hint: there is basic:");
     refused(&ada.types(["uninstall", &old]), &[&gone, &format!(", {new}\n")]);
     let user = windlass.ready.users.user1.msp.display().to_string();
-    let user =
-        Person::at(&place).sourced(&windlass.ready.data.join("env-org1.sh")).with("CORE_PEER_MSPCONFIGPATH", &user);
+    let script = windlass.ready.data.join("env-org1.sh");
+    let user = Person::at(&place).sourced(&script).without("WINDLASS_NETWORK").with("CORE_PEER_MSPCONFIGPATH", &user);
     refused(&user.types(["prune", "--yes"]), &["Org1MSP: "]);
     // What is left still runs.
     assert_eq!(ada.types(["query", "token", "AssetExists", "asset1"]).stdout, "false");

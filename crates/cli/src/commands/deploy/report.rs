@@ -72,7 +72,7 @@ impl Deployed {
             Answer::BeforeInit => !args.calls_init(),
             ref answer => answer.runs(),
         };
-        let agreed = |outcome| args.approve_only || outcome != Outcome::Pending;
+        let agreed = |outcome: Outcome| args.approve_only || outcome.is_committed();
         self.channels.iter().all(|channel| agreed(channel.defined.outcome) && channel.peers.iter().all(serves))
     }
 
@@ -84,17 +84,17 @@ impl Deployed {
             let Defined { definition, outcome, .. } = &channel.defined;
             let runs = channel.peers.iter().all(|peer| peer.answer.runs());
             let word = match outcome {
-                Outcome::Pending if approve_only => "approved",
+                Outcome::Pending | Outcome::Ready if approve_only => "approved",
                 _ if !runs => "failed",
                 other => other.word(),
             };
             let end = match outcome {
-                Outcome::Pending => "; it is not committed".to_owned(),
+                Outcome::Pending | Outcome::Ready => "; it is not committed".to_owned(),
                 _ if !runs => format!(", {}, but it does not run", outcome.word()),
                 _ => format!(", in {:.1} s", self.took.as_secs_f32()),
             };
             let padded = format!("{word:<10}");
-            let good = runs && (approve_only || *outcome != Outcome::Pending);
+            let good = runs && (approve_only || outcome.is_committed());
             let word = if good { printer.good(padded) } else { printer.bad(padded) };
             let (name, version, sequence) = (printer.bold(&self.name), &definition.version, definition.sequence);
             lines.push(format!("{word} {name} {version}, sequence {sequence} on {}{end}", definition.channel));
@@ -108,7 +108,7 @@ impl Deployed {
                 lines.push(format!("  {word} {} at {}{first}", peer.msp_id, peer.address));
                 lines.extend(rest.map(|line| format!("        {line}")));
             }
-            if *outcome == Outcome::Pending {
+            if !outcome.is_committed() {
                 lines.extend(self.who_has_to_approve(&channel.defined, args));
             }
         }
@@ -116,18 +116,15 @@ impl Deployed {
     }
 
     fn who_has_to_approve(&self, defined: &Defined, args: &DeployArgs) -> Vec<String> {
-        let all = defined.approvals.len();
-        let lacking: Vec<_> = defined.approvals.iter().filter(|(_, approval)| !approval.approved).collect();
-        let mut lines: Vec<_> = lacking
-            .iter()
-            .map(|(organization, approval)| format!("  {organization} {}", clean(&approval.lacks())))
-            .collect();
-        // Fabric: lifecycle §6.4
-        if (all - lacking.len()) * 2 > all {
+        let lacking = defined.approvals.iter().filter(|(_, approval)| !approval.approved);
+        let mut lines: Vec<_> =
+            lacking.map(|(organization, approval)| format!("  {organization} {}", clean(&approval.lacks()))).collect();
+        if defined.outcome == Outcome::Ready {
             lines.push("  hint: enough have approved; this command without --approve-only commits it".to_owned());
             return lines;
         }
-        lines.push(format!("  hint: more than half of the {all} organizations have to approve; each of them types"));
+        let policy = "the channel's LifecycleEndorsement policy";
+        lines.push(format!("  hint: {policy} wants more organizations to approve; each of them types"));
         lines.push(format!("    {}", self.approve_command(defined, args)));
         if !args.approve_only {
             lines.push("  hint: run this command again then, and it commits".to_owned());
@@ -309,7 +306,7 @@ mod tests {
         pending    cc 2.0, sequence 2 on ch; it is not committed
           Org2MSP has approved nothing at this sequence
           Org3MSP has approved it with other endorsement policy or validation plugin
-          hint: more than half of the 3 organizations have to approve; each of them types
+          hint: the channel's LifecycleEndorsement policy wants more organizations to approve; each of them types
             windlass deploy 'cc=my code' -C ch --version 2.0 --sequence 2 --signature-policy 'AND('\''Org1MSP.peer'\'', '\''Org2MSP.peer'\'')' --init-required --approve-only
           hint: run this command again then, and it commits
         ");
@@ -318,6 +315,7 @@ mod tests {
     #[test]
     fn says_when_enough_have_approved() {
         let mut deployed = pending();
+        deployed.channels[0].defined.outcome = Outcome::Ready;
         deployed.channels[0].defined.approvals.insert("Org2MSP".to_owned(), Approval::from(true));
         insta::assert_snapshot!(lines(&deployed, &["--approve-only"]), @r"
         approved   cc 2.0, sequence 2 on ch; it is not committed

@@ -92,10 +92,20 @@ impl Place {
         folder
     }
 
+    /// A new folder whose only file is a script, which is the chaincode.
+    pub(crate) fn program(&self, name: &str, command: &str) -> PathBuf {
+        let folder = self.folder_with(name, &[("chaincode", &format!("#!/bin/sh\n{command} \"$@\"\n"))]);
+        make_executable(&folder.join("chaincode"));
+        folder
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }
+
+/// Chaincode that needs no toolchain: the bundled sample.
+pub(crate) const SAMPLE: &str = "exec \"$WINDLASS_EXECUTABLE\" sample";
 
 /// Lets a file be run.
 pub(crate) fn make_executable(path: &Path) {
