@@ -5,6 +5,7 @@
 //! - [`dev`]: the network that `windlass dev` starts
 //! - [`plumbing`]: Fabric's `peer` command, which this program is when it is called so
 //! - [`network`]: which network a command works with, and as whom
+//! - [`profile`]: connection profiles, as SDKs have them
 //! - [`definition`], [`deploy`]: from a package to chaincode that a channel has agreed on
 //! - [`client`]: a client of a network, over gRPC with signed proposals
 //! - [`printer`]: what a person sees
@@ -19,6 +20,7 @@ mod dev;
 mod network;
 mod plumbing;
 mod printer;
+mod profile;
 mod suggest;
 
 use std::process::ExitCode;

@@ -4,21 +4,25 @@
 //! the `peer` command takes them; the folder that `windlass dev` keeps, here or above; the peer of a `core.yaml`.
 //!
 //! - [`description`]: the file in which `windlass dev` describes its network
+//! - [`profile`]: the file in which SDKs find theirs
 //! - [`environment`]: the settings of the `peer` command
 
 mod description;
 mod environment;
+mod profile;
 
 use std::{
     collections::BTreeMap,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
-use windlass_identity::sign::SigningIdentity;
+use serde_json::Value;
+use windlass_identity::{keys::SigningKey, sign::SigningIdentity};
 use windlass_transport::{ClientTls, DialOptions};
 
-use crate::{args::network::NetworkArgs, client::Client, dev, plumbing::settings};
+use crate::{args::network::NetworkArgs, client::Client, dev, plumbing::settings, profile::Profile};
 
 /// The description's name in the folder of a network.
 pub(crate) const DESCRIPTION: &str = "network.json";
@@ -50,12 +54,32 @@ pub(crate) struct Organization {
     pub(crate) address: String,
     tls: Option<ClientTls>,
     options: DialOptions,
-    /// MSP folders by user.
-    users: BTreeMap<String, PathBuf>,
+    users: BTreeMap<String, Credentials>,
     /// `host:port` of the peer's operations endpoint, where that is known.
     pub(crate) operations: Option<String>,
     /// What to say when the peer cannot be reached.
     hint: Hint,
+}
+
+/// What somebody signs with.
+#[derive(Clone, PartialEq, Eq)]
+enum Credentials {
+    /// The folder of an MSP.
+    Folder(PathBuf),
+    /// Texts in PEM.
+    Pem { certificate: String, key: String },
+}
+
+/// Without the key.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => f.debug_tuple("Folder").field(folder).finish(),
+            Self::Pem { certificate, .. } => {
+                f.debug_struct("Pem").field("certificate", certificate).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// What to say when a peer cannot be reached.
@@ -63,6 +87,8 @@ pub(crate) struct Organization {
 enum Hint {
     /// It is a peer of the development network that is kept in this folder.
     Development(PathBuf),
+    /// The address is from a connection profile.
+    Profile,
     /// The address is from a setting.
     Setting,
 }
@@ -96,7 +122,7 @@ impl Network {
         let preferred = environment.get("CORE_PEER_LOCALMSPID").cloned();
         if let Some(path) = named {
             let path = if path.is_dir() { path.join(DESCRIPTION) } else { path.to_owned() };
-            let network = description::read(&path).with_context(|| format!("--network {}", path.display()))?;
+            let network = read(&path, environment).with_context(|| format!("--network {}", path.display()))?;
             return Ok(Some(Self { preferred, ..network }));
         }
         if environment.get("CORE_PEER_ADDRESS").is_some_and(|address| !address.is_empty()) {
@@ -104,7 +130,7 @@ impl Network {
         }
         let kept = folder.ancestors().map(|folder| folder.join(FOLDER).join(DESCRIPTION)).find(|path| path.is_file());
         if let Some(path) = kept {
-            return Ok(Some(Self { preferred, ..description::read(&path)? }));
+            return Ok(Some(Self { preferred, ..read(&path, environment)? }));
         }
         environment::network(environment)
     }
@@ -115,6 +141,17 @@ impl Network {
             Some(folder) if !dev::folder::is_in_use(folder) => bail!("{} does not run; hint: {START}", self.origin),
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a network that was named and tells of no operations endpoint: another peer's would answer for it.
+    pub(crate) fn check_operations(&self, args: &NetworkArgs) -> anyhow::Result<()> {
+        if args.network.is_some() && self.organizations.iter().all(|one| one.operations.is_none()) {
+            bail!(
+                "{} does not say where the peer's operations endpoint is; hint: --operations HOST:PORT does",
+                self.origin
+            );
+        }
+        Ok(())
     }
 
     /// The organization that is meant: by its MSP ID, or the environment's, or the first.
@@ -133,11 +170,9 @@ impl Network {
 }
 
 impl Organization {
-    /// Connects as a user, whose name or MSP folder is given; as the admin without one.
+    /// Connects as a user, whose name or MSP folder is given; without one as the admin, or the only user.
     pub(crate) async fn connect(&self, user: Option<&str>) -> anyhow::Result<Client> {
-        let msp = self.msp(user)?;
-        let identity = SigningIdentity::from_msp_folder(&self.msp_id, &msp)
-            .with_context(|| format!("cannot use the identity of {} in {}", self.msp_id, msp.display()))?;
+        let identity = self.identity(user)?;
         let client = Client::dial(identity, &self.address, self.tls.as_ref(), &self.options).await;
         client.with_context(|| {
             let hint = self.hint.text();
@@ -145,24 +180,67 @@ impl Organization {
         })
     }
 
-    fn msp(&self, user: Option<&str>) -> anyhow::Result<PathBuf> {
-        let name = user.unwrap_or(ADMIN);
-        let known = self.users.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        if let Some((_, folder)) = known {
-            return Ok(folder.clone());
-        }
-        match user {
-            Some(folder) if Path::new(folder).is_dir() => Ok(folder.into()),
-            _ => {
-                let known: Vec<_> = self.users.keys().map(String::as_str).collect();
-                bail!(
-                    "--identity {name}: expected the folder of an MSP or a user of {}: {}",
-                    self.msp_id,
-                    known.join(", ")
-                )
+    fn identity(&self, user: Option<&str>) -> anyhow::Result<SigningIdentity> {
+        let msp_id = &self.msp_id;
+        match self.credentials(user)? {
+            Credentials::Folder(folder) => SigningIdentity::from_msp_folder(msp_id, &folder)
+                .with_context(|| format!("cannot use the identity of {msp_id} in {}", folder.display())),
+            Credentials::Pem { certificate, key } => {
+                let identity = SigningKey::from_pem(&key).map_err(anyhow::Error::from);
+                let identity = identity.and_then(|key| Ok(SigningIdentity::new(msp_id, &certificate, key)?));
+                identity.with_context(|| format!("cannot use the identity of {msp_id} in the connection profile"))
             }
         }
     }
+
+    fn credentials(&self, user: Option<&str>) -> anyhow::Result<Credentials> {
+        let msp_id = &self.msp_id;
+        let known: Vec<_> = self.users.keys().map(String::as_str).collect();
+        let name = match (user, known.as_slice()) {
+            (Some(user), _) => user,
+            (None, [only]) => only,
+            (None, _) => ADMIN,
+        };
+        match (self.users.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)), user) {
+            (Some((_, credentials)), _) => Ok(credentials.clone()),
+            (None, Some(folder)) if Path::new(folder).is_dir() => Ok(Credentials::Folder(folder.into())),
+            (None, None) if known.is_empty() => bail!(
+                "there is no identity of {msp_id}; hint: give --identity DIR, the folder of an MSP, or set \
+                 CORE_PEER_MSPCONFIGPATH"
+            ),
+            (None, Some(_)) if known.is_empty() => {
+                bail!("--identity {name}: expected the folder of an MSP of {msp_id}")
+            }
+            (None, Some(_)) => {
+                bail!("--identity {name}: expected the folder of an MSP or a user of {msp_id}: {}", known.join(", "))
+            }
+            (None, None) => bail!("which user of {msp_id}? hint: give --identity {}", known.join(" or ")),
+        }
+    }
+}
+
+/// Reads a file that describes a network, in our form or in that of SDKs.
+fn read(path: &Path, environment: &BTreeMap<String, String>) -> anyhow::Result<Network> {
+    let shown = path.display();
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+            "there is no {shown}; expected the folder of a network of `windlass dev` that was started once ({DESCRIPTION} \
+             is in it), a file of its --ready-file, or a connection profile"
+        ),
+        text => text.with_context(|| format!("cannot read {shown}"))?,
+    };
+    let file: Value = serde_saphyr::from_str(&text)
+        .map_err(|error| anyhow::anyhow!("{error}"))
+        .with_context(|| format!("{shown} is neither JSON nor YAML"))?;
+    // Ours says where the network is kept.
+    if file.get("data").is_some() {
+        return description::network(path, file);
+    }
+    let profile = Profile::understand(file).map_err(anyhow::Error::from);
+    let network = profile.and_then(|profile| profile::network(path, &profile, environment));
+    network.with_context(|| {
+        format!("{shown} is no connection profile that can be used, nor the file of a `windlass dev` network")
+    })
 }
 
 fn current_folder() -> anyhow::Result<PathBuf> {
@@ -176,6 +254,7 @@ impl Hint {
                 format!("the network in {} does not run; {START}", folder.display())
             }
             Self::Development(folder) => format!("the network in {} is still starting", folder.display()),
+            Self::Profile => "check the peer's url and tlsCACerts in the profile, and whether it runs".to_owned(),
             Self::Setting => "check CORE_PEER_ADDRESS and CORE_PEER_TLS_ENABLED, and whether the peer runs".to_owned(),
         }
     }
@@ -232,7 +311,7 @@ mod tests {
         let network = Network::find_from(None, &variables, parent.path()).expect("a network");
         let organization = network.organization(None).expect("one");
         assert_eq!((organization.msp_id.as_str(), organization.address.as_str()), ("Org2MSP", "peer:7051"));
-        assert_eq!(organization.msp(None).expect("a folder"), Path::new("/msp"));
+        assert_eq!(organization.credentials(None).expect("a folder"), Credentials::Folder("/msp".into()));
         let network = Network::find_from(Some(&folder), &variables, parent.path()).expect("a network");
         let organization = network.organization(None).expect("that of the environment");
         assert_eq!((organization.msp_id.as_str(), organization.address.as_str()), ("Org2MSP", "localhost:1"));
@@ -260,7 +339,7 @@ mod tests {
         assert!(error(&[("FABRIC_CFG_PATH", &folder)]).contains("error when reading core config file"));
         std::fs::create_dir_all(parent.path().join(FOLDER)).expect("a folder");
         std::fs::write(parent.path().join(FOLDER).join(DESCRIPTION), "{").expect("a file");
-        assert!(error(&[]).contains("does not describe a network"));
+        assert!(error(&[]).contains("network.json is neither JSON nor YAML"));
     }
 
     #[test]
@@ -269,10 +348,11 @@ mod tests {
         describe(parent.path());
         let network = Network::find_from(Some(parent.path()), &variables(&[]), parent.path()).expect("a network");
         let organization = network.organization(None).expect("the first");
-        assert_eq!(organization.msp(Some("user1")).expect("a user"), Path::new("/user1"));
+        assert_eq!(organization.credentials(Some("user1")).expect("a user"), Credentials::Folder("/user1".into()));
         let folder = parent.path().display().to_string();
-        assert_eq!(organization.msp(Some(&folder)).expect("a folder"), parent.path());
-        let error = organization.msp(Some("Ada")).expect_err("nobody").to_string();
+        let msp = organization.credentials(Some(&folder)).expect("a folder");
+        assert_eq!(msp, Credentials::Folder(parent.path().into()));
+        let error = organization.credentials(Some("Ada")).expect_err("nobody").to_string();
         assert_eq!(error, "--identity Ada: expected the folder of an MSP or a user of Org1MSP: Admin, User1");
     }
 }

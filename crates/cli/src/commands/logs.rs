@@ -60,6 +60,7 @@ fn endpoint(args: &LogsArgs) -> anyhow::Result<Operations> {
     };
     let Some(network) = found else { return Ok(Operations::plain(USUAL)) };
     network.check_runs()?;
+    network.check_operations(&args.network)?;
     let address = network.organization(args.org.as_deref())?.operations.clone();
     Ok(Operations::plain(address.as_deref().unwrap_or(USUAL)))
 }

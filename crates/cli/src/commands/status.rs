@@ -30,6 +30,7 @@ pub(super) async fn run(args: &StatusArgs, printer: &Printer) -> anyhow::Result<
     let known: Vec<_> = match Network::find_if_any(&args.network)? {
         Some(network) => {
             network.check_runs()?;
+            network.check_operations(&args.network)?;
             network.organizations.into_iter().filter(|one| one.operations.is_some()).collect()
         }
         None => Vec::new(),

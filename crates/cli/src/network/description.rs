@@ -2,15 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
+use serde_json::Value;
 use windlass_transport::{ClientTls, DialOptions};
 
-use super::{DESCRIPTION, Hint, Network, Organization};
+use super::{Credentials, Hint, Network, Organization};
 
 #[derive(Deserialize)]
 struct Description {
@@ -44,18 +45,9 @@ struct User {
     msp: PathBuf,
 }
 
-/// Reads a description.
-pub(super) fn read(path: &Path) -> anyhow::Result<Network> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
-            "there is no {}; expected the folder of a network of `windlass dev` that was started once ({DESCRIPTION} is in \
-             it), or a file of its --ready-file",
-            path.display()
-        ),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-    };
-    let description: Description = serde_json::from_str(&text)
+/// The network that a file describes.
+pub(super) fn network(path: &Path, file: Value) -> anyhow::Result<Network> {
+    let description: Description = serde_json::from_value(file)
         .with_context(|| format!("{} does not describe a network of `windlass dev`", path.display()))?;
     let folder = description.data;
     let organizations = description.organizations.into_iter().map(|member| {
@@ -66,7 +58,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Network> {
             address: member.peer.endpoint,
             tls: Some(ClientTls { roots: vec![root], ..Default::default() }),
             options: DialOptions::default(),
-            users: member.users.into_iter().map(|(name, user)| (name, user.msp)).collect(),
+            users: member.users.into_iter().map(|(name, user)| (name, Credentials::Folder(user.msp))).collect(),
             operations: Some(member.operations.endpoint),
             hint: Hint::Development(folder.clone()),
         })

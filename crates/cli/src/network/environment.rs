@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context, bail};
 use windlass_transport::DialOptions;
 
-use super::{ADMIN, Hint, Network, Organization};
+use super::{ADMIN, Credentials, Hint, Network, Organization};
 use crate::plumbing::settings::Settings;
 
 /// The network of the settings' peer, if they name one.
@@ -30,7 +30,7 @@ pub(super) fn network(environment: &BTreeMap<String, String>) -> anyhow::Result<
         msp_id,
         tls,
         options: DialOptions { timeout, ..Default::default() },
-        users: [(ADMIN.to_owned(), settings.path("peer.mspConfigPath"))].into(),
+        users: [(ADMIN.to_owned(), Credentials::Folder(settings.path("peer.mspConfigPath")))].into(),
         operations: None,
         hint: Hint::Setting,
         address: address.clone(),

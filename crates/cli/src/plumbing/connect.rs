@@ -17,11 +17,13 @@ use super::{
     failure::{After, Failure},
     golang,
     log::Source,
-    profile::Profile,
     session::Session,
     settings::Settings,
 };
-use crate::client::{Client, orderer::OrdererClient, sign_proposal};
+use crate::{
+    client::{Client, orderer::OrdererClient, sign_proposal},
+    profile::Profile,
+};
 
 /// What is configured when nothing is.
 // Fabric: endorsement-and-gateway §11

@@ -1,67 +1,16 @@
-//! A connection profile: the addresses and TLS certificates of peers.
-
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
+//! What the `peer` command takes of a connection profile: the addresses and TLS certificates of peers.
 
 use super::{connect::Root, golang};
-
-/// The parts of a connection profile that are used.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Profile {
-    channels: BTreeMap<String, Channel>,
-    peers: BTreeMap<String, Node>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Channel {
-    peers: BTreeMap<String, Role>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Role {
-    endorsing_peer: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Node {
-    url: String,
-    #[serde(rename = "tlsCACerts")]
-    tls_ca_certs: Certificates,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Certificates {
-    path: String,
-    pem: Pem,
-}
-
-/// SDKs write one text or a list of them.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Pem {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Default for Pem {
-    fn default() -> Self {
-        Self::One(String::new())
-    }
-}
+use crate::profile::Profile;
 
 impl Profile {
     /// Reads YAML or JSON.
     pub(crate) fn read(path: &str) -> Result<Self, String> {
         let text =
             golang::read_file(path.as_ref()).map_err(|error| format!("error reading connection profile: {error}"))?;
-        serde_saphyr::from_str(&String::from_utf8_lossy(&text))
-            .map_err(|error| format!("error unmarshalling YAML: {error}"))
+        let wrong = |error: String| format!("error unmarshalling YAML: {error}");
+        let file = serde_saphyr::from_str(&String::from_utf8_lossy(&text)).map_err(|error| wrong(error.to_string()))?;
+        Self::understand(file).map_err(|error| wrong(error.to_string()))
     }
 
     /// Whether the profile names peers of the channel.
@@ -78,15 +27,9 @@ impl Profile {
     /// Address and TLS root of a peer. The error is its name.
     pub(crate) fn peer(&self, name: &str) -> Result<(String, Root), String> {
         let node = self.peers.get(name).ok_or_else(|| name.to_owned())?;
-        let address =
-            ["grpcs://", "grpc://"].iter().find_map(|scheme| node.url.strip_prefix(scheme)).unwrap_or(&node.url);
-        let pem = match &node.tls_ca_certs.pem {
-            Pem::One(text) => text.clone(),
-            Pem::Several(texts) => texts.join("\n"),
-        };
-        let path = &node.tls_ca_certs.path;
+        let (path, pem) = (&node.tls_ca_certs.path, node.tls_ca_certs.inline());
         let root = if path.is_empty() && !pem.is_empty() { Root::Pem(pem) } else { Root::File(path.clone()) };
-        Ok((address.to_owned(), root))
+        Ok((node.address().to_owned(), root))
     }
 }
 
@@ -98,7 +41,7 @@ mod tests {
     fn finds_the_endorsing_peers_of_a_channel() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("profile.yaml");
-        let text = "name: n\nchannels:\n  ch:\n    peers:\n      a: {endorsingPeer: true}\n      b: {endorsingPeer: false}\n      c: {}\n  bad:\n    peers:\n      x: {endorsingPeer: true}\npeers:\n  a:\n    url: grpcs://localhost:7051\n    tlsCACerts: {path: /ca.pem}\n  b:\n    url: localhost:8051\n    tlsCACerts: {pem: [one, two]}\n";
+        let text = "name: n\nchannels:\n  ch:\n    peers:\n      a: {endorsingPeer: true}\n      b: {endorsingPeer: false}\n      c: {}\n  bad:\n    peers:\n      x: {endorsingPeer: true}\npeers:\n  a:\n    url: grpcs://localhost:7051\n    tlsCACerts: {path: /ca.pem}\n  b:\n    url: localhost:8051\n    tlsCACerts: {pem: [one, two]}\n    grpcOptions:\nclient:\n  tlsCerts: {client: {key: {path: }}}\n";
         std::fs::write(&path, text).expect("a file");
         let profile = Profile::read(&path.display().to_string()).expect("a profile");
         assert_eq!(profile.endorsing_peers("ch"), Ok(vec![("localhost:7051".into(), Root::File("/ca.pem".into()))]));

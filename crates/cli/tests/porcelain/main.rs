@@ -2,6 +2,7 @@
 //!
 //! - [`person`]: runs a command, and hides what no test can know in what it says
 //! - [`deploy`], [`calls`], [`status`], [`uninstall`]: with a network
+//! - [`profiles`]: with a network that a connection profile describes
 //! - [`alone`]: without one
 
 #[path = "../e2e"]
@@ -14,5 +15,6 @@ mod alone;
 mod calls;
 mod deploy;
 mod person;
+mod profiles;
 mod status;
 mod uninstall;
