@@ -34,9 +34,7 @@ pub(crate) fn run(command: Command, printer: &Printer) -> anyhow::Result<ExitCod
         Command::Doctor(args) => block_on(doctor::run(&args, printer)),
         Command::Config(args) => config::run(&args.command, printer),
         Command::Completions(args) => {
-            let mut script = Vec::new();
-            clap_complete::generate(args.shell, &mut args.command(), args.name(), &mut script);
-            printer.raw(&script);
+            printer.raw(&args.script());
             Ok(ExitCode::SUCCESS)
         }
         Command::Sandbox(args) => Ok(windlass_chaincode::build::sandbox::main(&args.words)),

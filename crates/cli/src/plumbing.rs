@@ -31,7 +31,10 @@ mod version;
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use crate::{
-    args::plumbing::{Invocation, Parsed, parse, tree::Task},
+    args::{
+        completions::{CompletionsArgs, Program},
+        plumbing::{Invocation, Parsed, parse, tree::Task},
+    },
     printer::Printer,
 };
 use failure::Failure;
@@ -83,8 +86,15 @@ pub(crate) fn run(program: &str, arguments: impl Iterator<Item = OsString>, prin
 }
 
 fn perform(task: Task, invocation: Invocation, printer: &Printer) -> Result<(), Failure> {
-    if task == Task::Version {
-        return version::print(&invocation, printer);
+    match task {
+        Task::Version => return version::print(&invocation, printer),
+        Task::Completion(shell) => {
+            let peer = CompletionsArgs { shell, program: Program::Peer };
+            let script = if invocation.values.is("no-descriptions") { peer.terse_script() } else { peer.script() };
+            printer.raw(&script);
+            return Ok(());
+        }
+        _ => {}
     }
     // Packaging needs no identity, and no network.
     // So does work on a peer's own files.
@@ -120,7 +130,7 @@ fn perform(task: Task, invocation: Invocation, printer: &Printer) -> Result<(), 
             Task::NodeStart => node::start::run(&session).await,
             Task::NodeOffline(work) => node::offline::run(work, &session),
             // Understood before anything was started.
-            Task::Version | Task::Refuse(_) => Ok(()),
+            Task::Version | Task::Completion(_) | Task::Refuse(_) => Ok(()),
         }
     });
     // Whatever still runs belongs to a command that has ended.

@@ -29,12 +29,28 @@ pub(crate) enum Program {
 }
 
 impl CompletionsArgs {
+    /// The script.
+    pub(crate) fn script(&self) -> Vec<u8> {
+        self.script_for(self.command())
+    }
+
+    /// The same without descriptions.
+    pub(crate) fn terse_script(&self) -> Vec<u8> {
+        self.script_for(completion::undescribed(self.command()))
+    }
+
+    fn script_for(&self, mut command: Command) -> Vec<u8> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, self.name(), &mut script);
+        script
+    }
+
     /// The command line of the program, in full.
-    pub(crate) fn command(&self) -> Command {
+    fn command(&self) -> Command {
         match self.program {
             Program::Peer => completion::root(),
             // Fabric's groups are not clap's, so here they are told to it.
-            Program::Windlass => completion::groups().into_iter().fold(Arguments::command(), |command, group| {
+            Program::Windlass => completion::groups().fold(Arguments::command(), |command, group| {
                 let name = group.get_name().to_owned();
                 command.mut_subcommand(&name, |own| group.about(own.get_about().cloned().unwrap_or_default()))
             }),
@@ -42,7 +58,7 @@ impl CompletionsArgs {
     }
 
     /// The program's name.
-    pub(crate) fn name(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self.program {
             Program::Windlass => "windlass",
             Program::Peer => "peer",
@@ -55,10 +71,7 @@ mod tests {
     use super::*;
 
     fn script(shell: Shell, program: Program) -> String {
-        let args = CompletionsArgs { shell, program };
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut args.command(), args.name(), &mut script);
-        String::from_utf8(script).expect("text")
+        String::from_utf8(CompletionsArgs { shell, program }.script()).expect("text")
     }
 
     #[test]

@@ -17,6 +17,7 @@ fn help_of_every_command() {
         "lifecycle chaincode checkcommitreadiness -h",
         "node rollback -h",
         "snapshot submitrequest -h",
+        "completion bash -h",
     ] {
         let said = place.peer(words);
         insta::assert_snapshot!(words.replace([' ', '-'], "_"), said);
@@ -81,6 +82,21 @@ fn windlass_has_the_same_commands_under_its_own_name() {
         assert_eq!(windlass.stderr, renamed(&peer.stderr), "{words}");
         assert_eq!(windlass.code, peer.code, "{words}");
     }
+}
+
+#[test]
+fn shells_complete_its_commands_and_flags() {
+    let place = Place::new();
+    let listed = place.peer("completion").stdout;
+    for shell in ["bash", "fish", "powershell", "zsh"] {
+        assert!(listed.contains(&format!("\n  {shell:<11} Generate")), "{listed}");
+        let script = place.peer(&format!("completion {shell}")).stdout;
+        assert_eq!(script, place.windlass(&format!("completions {shell} --for peer")).stdout);
+        assert!(script.contains("approveformyorg"), "{shell}");
+    }
+    let described = |script: &str| script.contains("Approve the chaincode definition for my org");
+    assert!(described(&place.peer("completion zsh").stdout));
+    assert!(!described(&place.peer("completion zsh --no-descriptions").stdout));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, Command, ValueHint};
 
 use super::{
     flags::{Flag, Kind},
-    tree::{Entry, ROOT},
+    tree::{COMPLETION, Entry, ROOT},
 };
 
 /// The program `peer`.
@@ -12,9 +12,14 @@ pub(crate) fn root() -> Command {
     command(&ROOT)
 }
 
-/// Its groups.
-pub(crate) fn groups() -> Vec<Command> {
-    ROOT.commands.iter().map(command).collect()
+/// Its groups that `windlass` has too; completion it does in its own way.
+pub(crate) fn groups() -> impl Iterator<Item = Command> {
+    ROOT.commands.iter().filter(|group| group.name != COMPLETION.name).map(command)
+}
+
+/// A command without a word about what it and its flags do.
+pub(crate) fn undescribed(command: Command) -> Command {
+    command.about(None).mut_args(|flag| flag.help(None)).mut_subcommands(undescribed)
 }
 
 fn command(entry: &'static Entry) -> Command {

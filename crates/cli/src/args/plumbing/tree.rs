@@ -1,6 +1,8 @@
 //! Every command of Fabric's `peer`, with its flags.
 // Fabric: endorsement-and-gateway §11
 
+use clap_complete::Shell;
+
 use super::flags::Flag;
 use crate::plumbing::node::offline::Work;
 
@@ -46,6 +48,8 @@ pub(crate) enum Task {
     ChannelSign,
     ChannelUpdate,
     Version,
+    /// Prints a script for a shell.
+    Completion(Shell),
     NodeStart,
     NodeOffline(Work),
     /// Not available, and why.
@@ -233,11 +237,33 @@ const TLS_ROOT: Flag = Flag::text(
 );
 
 /// The command itself.
-pub(crate) static ROOT: Entry =
-    Entry { name: "peer", commands: &[CHAINCODE, CHANNELS, LIFECYCLE, NODES, SNAPSHOT, PRINT_VERSION], ..BLANK };
+pub(crate) static ROOT: Entry = Entry {
+    name: "peer",
+    commands: &[CHAINCODE, CHANNELS, COMPLETION, LIFECYCLE, NODES, SNAPSHOT, PRINT_VERSION],
+    ..BLANK
+};
 
 /// `help` stands in the list, but is understood before any other command.
 pub(super) static HELP: Entry = Entry { name: "help", short: "Help about any command", ..BLANK };
+
+/// Every program that is made as Fabric's is has it.
+pub(super) const COMPLETION: Entry = Entry {
+    name: "completion",
+    short: "Generate the autocompletion script for the specified shell",
+    commands: &[
+        completion("bash", "Generate the autocompletion script for bash", Shell::Bash),
+        completion("fish", "Generate the autocompletion script for fish", Shell::Fish),
+        completion("powershell", "Generate the autocompletion script for powershell", Shell::PowerShell),
+        completion("zsh", "Generate the autocompletion script for zsh", Shell::Zsh),
+    ],
+    ..BLANK
+};
+
+const NO_DESCRIPTIONS: Flag = Flag::switch("no-descriptions", "disable completion descriptions");
+
+const fn completion(name: &'static str, short: &'static str, shell: Shell) -> Entry {
+    Entry { name, short, task: Some(Task::Completion(shell)), flags: &[&NO_DESCRIPTIONS], ..BLANK }
+}
 
 const PRINT_VERSION: Entry = Entry {
     name: "version",
