@@ -15,6 +15,7 @@ use std::{
     collections::BTreeMap,
     fmt, fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -30,6 +31,8 @@ pub(crate) const DESCRIPTION: &str = "network.json";
 const FOLDER: &str = ".windlass";
 /// What to do about one that does not run.
 const START: &str = "start it with `windlass dev`";
+/// How long a peer may take to greet, unless a setting says otherwise: it may be compiling chaincode just now.
+const GREETING: Duration = Duration::from_secs(10);
 /// Who acts where nobody is named.
 const ADMIN: &str = "Admin";
 

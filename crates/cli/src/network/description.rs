@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use windlass_transport::{ClientTls, DialOptions};
 
-use super::{Credentials, Hint, Network, Organization};
+use super::{Credentials, GREETING, Hint, Network, Organization};
 
 #[derive(Deserialize)]
 struct Description {
@@ -57,7 +57,7 @@ pub(super) fn network(path: &Path, file: Value) -> anyhow::Result<Network> {
             msp_id: member.msp_id,
             address: member.peer.endpoint,
             tls: Some(ClientTls { roots: vec![root], ..Default::default() }),
-            options: DialOptions::default(),
+            options: DialOptions { timeout: GREETING, ..Default::default() },
             users: member.users.into_iter().map(|(name, user)| (name, Credentials::Folder(user.msp))).collect(),
             operations: Some(member.operations.endpoint),
             hint: Hint::Development(folder.clone()),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context, bail, ensure};
 use windlass_transport::{ClientTls, DialOptions};
 
-use super::{ADMIN, Credentials, Hint, Network, Organization};
+use super::{ADMIN, Credentials, GREETING, Hint, Network, Organization};
 use crate::{
     plumbing::settings::Settings,
     profile::{self, Node, Pem, Profile},
@@ -31,7 +31,7 @@ pub(super) fn network(
         msp_id: member.mspid.clone(),
         address: address(host, peer)?,
         tls: tls(host, peer, &profile.client)?,
-        options: DialOptions::default(),
+        options: DialOptions { timeout: GREETING, ..Default::default() },
         users,
         operations: None,
         hint: Hint::Profile,

@@ -85,6 +85,17 @@ fn deploys_for_three_organizations_and_tells_one_alone_who_has_to_approve() {
     let org1 = Person::at(&place).sourced(&windlass.ready.data.join("env-org1.sh"));
     assert_snapshot!("late", org1.types(alone));
     assert_snapshot!("late_again", org1.types(alone));
+
+    // All at once: one of them commits, and nobody fails over it.
+    let at_once = ["deploy", "busy=token", "-C", "north", "--json"];
+    let said = std::thread::scope(|scope| {
+        let deploying = [&org1, &org2, &org3].map(|one| scope.spawn(move || one.types(at_once)));
+        deploying.map(|one| one.join().expect("no panic"))
+    });
+    let outcomes = said.each_ref().map(|said| said.json()["chaincodes"][0]["channels"][0]["outcome"].clone());
+    let count = |word: &str| outcomes.iter().filter(|outcome| *outcome == word).count();
+    assert_eq!((count("deployed"), count("approved") + count("pending")), (1, 2), "{said:?}");
+    assert_eq!(all.types(at_once).code, Some(0));
     windlass.stop();
 }
 
