@@ -182,11 +182,15 @@ impl Engine {
 
     /// What every chaincode is doing, by ID: all that is installed, and whatever else was launched.
     pub fn status(&self) -> Vec<ChaincodeStatus> {
-        let mut status = self.core.launcher().registry().status();
+        let registry = self.core.launcher().registry();
         let installed = self.lifecycle.as_ref().map(Lifecycle::installed).unwrap_or_default();
+        let is_there = |id: &str| installed.iter().any(|installed| installed.package_id.as_str() == id);
+        if self.lifecycle.is_some() {
+            registry.forget_idle(is_there);
+        }
+        let mut status = registry.status();
         if self.lifecycle.is_some() {
             // What ran once and was removed since is of no interest any more.
-            let is_there = |id: &str| installed.iter().any(|installed| installed.package_id.as_str() == id);
             status.retain(|known| known.state != ChaincodeState::Idle || is_there(&known.id));
         }
         for id in installed.into_iter().map(|installed| installed.package_id) {

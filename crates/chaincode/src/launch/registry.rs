@@ -440,6 +440,15 @@ impl Registry {
         broken
     }
 
+    /// Drops what is known of chaincode that does nothing and is wanted by no channel, unless it is to be kept.
+    pub(crate) fn forget_idle(&self, kept: impl Fn(&str) -> bool) {
+        self.slots.lock().retain(|id, slot| {
+            let holds = !slot.seats.is_empty() || !slot.sessions.is_empty() || slot.pool.is_some();
+            let ends = slot.ending.iter().any(|pool| !pool.is_over());
+            slot.wanted || holds || ends || state(slot) != ChaincodeState::Idle || kept(id)
+        });
+    }
+
     /// What every chaincode is doing, by ID.
     pub(crate) fn status(&self) -> Vec<ChaincodeStatus> {
         let mut status: Vec<_> = self.slots.lock().iter().map(|(id, slot)| describe(id, slot)).collect();
