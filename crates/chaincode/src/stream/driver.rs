@@ -136,12 +136,16 @@ impl Driver {
         let id = match ChaincodeId::decode(message.payload) {
             Ok(id) => id.name,
             Err(error) => {
-                tracing::error!(%error, "error in handling register chaincode, cannot unmarshal the chaincode ID");
+                if self.complaints.loud() {
+                    tracing::error!(%error, "error in handling register chaincode, cannot unmarshal the chaincode ID");
+                }
                 return Ok(());
             }
         };
         if id.is_empty() {
-            tracing::error!("error in handling register chaincode, chaincodeID name is empty");
+            if self.complaints.loud() {
+                tracing::error!("error in handling register chaincode, chaincodeID name is empty");
+            }
             return Ok(());
         }
         let registry = self.registry.upgrade().ok_or(StreamEnd::Closed)?;
