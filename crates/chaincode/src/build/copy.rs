@@ -1,4 +1,6 @@
 //! Moving what a builder made to where it is kept, and nothing that leads out of it.
+//!
+//! Builders nest folders as deep as they like, so that nothing here calls itself or keeps a folder open.
 
 use std::{
     ffi::OsString,
@@ -26,7 +28,7 @@ pub(super) enum CopyError {
 /// Moves the folder `from` to `to`, which must not exist: by renaming, or by copying to another file system.
 /// Either way everything in it is looked at before.
 pub(super) fn move_or_copy(from: &Path, to: &Path) -> Result<(), CopyError> {
-    check(from, from)?;
+    check(from)?;
     if fs::rename(from, to).is_ok() {
         return Ok(());
     }
@@ -35,37 +37,48 @@ pub(super) fn move_or_copy(from: &Path, to: &Path) -> Result<(), CopyError> {
 
 /// Copies a folder that has been checked.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<(), CopyError> {
-    let mode = fs::symlink_metadata(from).map_err(|cause| failed("lstat", from, cause))?.permissions();
-    fs::create_dir_all(to).map_err(|cause| failed("mkdir", to, cause))?;
-    for (name, path) in entries(from)? {
-        let target = to.join(name);
-        let kind = fs::symlink_metadata(&path).map_err(|cause| failed("lstat", &path, cause))?.file_type();
-        if kind.is_dir() {
-            copy(&path, &target)?;
-        } else if kind.is_symlink() {
-            let points = fs::read_link(&path).map_err(|cause| failed("readlink", &path, cause))?;
-            std::os::unix::fs::symlink(points, &target).map_err(|cause| failed("symlink", &target, cause))?;
-        } else {
-            // Keeps the mode.
-            fs::copy(&path, &target).map_err(|cause| failed("copy", &path, cause))?;
+    let mut folders = Vec::new();
+    let mut next = vec![(from.to_owned(), to.to_owned())];
+    while let Some((from, to)) = next.pop() {
+        let mode = fs::symlink_metadata(&from).map_err(|cause| failed("lstat", &from, cause))?.permissions();
+        fs::create_dir_all(&to).map_err(|cause| failed("mkdir", &to, cause))?;
+        for (name, path) in entries(&from)? {
+            let target = to.join(name);
+            let kind = fs::symlink_metadata(&path).map_err(|cause| failed("lstat", &path, cause))?.file_type();
+            if kind.is_dir() {
+                next.push((path, target));
+            } else if kind.is_symlink() {
+                let points = fs::read_link(&path).map_err(|cause| failed("readlink", &path, cause))?;
+                std::os::unix::fs::symlink(points, &target).map_err(|cause| failed("symlink", &target, cause))?;
+            } else {
+                // Keeps the mode.
+                fs::copy(&path, &target).map_err(|cause| failed("copy", &path, cause))?;
+            }
         }
+        folders.push((to, mode));
     }
-    // Last: the folder may be read-only.
-    fs::set_permissions(to, mode).map_err(|cause| failed("chmod", to, cause))
+    // Last, and the deepest first: a folder may be read-only.
+    folders.into_iter().rev().try_for_each(|(folder, mode)| {
+        fs::set_permissions(&folder, mode).map_err(|cause| failed("chmod", &folder, cause))
+    })
 }
 
-/// Regular files, folders, and relative links that stay inside; nothing else.
-pub(super) fn check(root: &Path, folder: &Path) -> Result<(), CopyError> {
-    for (_, path) in entries(folder)? {
-        let metadata = fs::symlink_metadata(&path).map_err(|cause| failed("lstat", &path, cause))?;
-        let kind = metadata.file_type();
-        if kind.is_dir() {
-            check(root, &path)?;
-        } else if kind.is_symlink() {
-            check_link(root, &path)?;
-        } else if !kind.is_file() {
-            let (file, mode) = (path.display().to_string(), metadata.permissions().mode());
-            return Err(CopyError::Unsupported { file, mode });
+/// Regular files, folders, and relative links that stay inside; nothing else. What lies deeper than a path can say is
+/// refused, too.
+pub(super) fn check(root: &Path) -> Result<(), CopyError> {
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for (_, path) in entries(&folder)? {
+            let metadata = fs::symlink_metadata(&path).map_err(|cause| failed("lstat", &path, cause))?;
+            let kind = metadata.file_type();
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_symlink() {
+                check_link(root, &path)?;
+            } else if !kind.is_file() {
+                let (file, mode) = (path.display().to_string(), metadata.permissions().mode());
+                return Err(CopyError::Unsupported { file, mode });
+            }
         }
     }
     Ok(())
@@ -130,9 +143,13 @@ fn failed(action: &'static str, path: &Path, cause: io::Error) -> CopyError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::{
+        os::unix::fs::{MetadataExt, symlink},
+        thread,
+    };
 
     use super::*;
+    use crate::build::disk::{self, tests::nest};
 
     fn tree() -> tempfile::TempDir {
         let root = tempfile::tempdir().expect("a folder");
@@ -147,12 +164,30 @@ mod tests {
         let (from, to) = (root.path().join("from"), root.path().join("to"));
         fs::set_permissions(from.join("tool.js"), fs::Permissions::from_mode(0o750)).expect("a file");
         symlink("../tool.js", from.join("bin/tool")).expect("a link");
-        check(&from, &from).expect("nothing wrong");
+        check(&from).expect("nothing wrong");
         copy(&from, &to).expect("a copy");
         assert_eq!(fs::read_to_string(to.join("bin/tool")).expect("a link"), "tool");
         assert_eq!(fs::read_link(to.join("bin/tool")).expect("a link"), Path::new("../tool.js"));
         assert_eq!(fs::metadata(to.join("tool.js")).expect("a file").mode() & 0o777, 0o750);
         sync(&to).expect("a disk");
+    }
+
+    #[test]
+    fn copies_what_is_nested_deep_and_refuses_what_is_deeper_than_any_path() {
+        let root = tree();
+        let (from, to) = (root.path().join("from"), root.path().join("to"));
+        nest(&from, 1_500);
+        let copied = {
+            let (from, to) = (from.clone(), to.clone());
+            let work = move || check(&from).and_then(|()| copy(&from, &to));
+            thread::Builder::new().stack_size(128 << 10).spawn(work).expect("a thread").join()
+        };
+        copied.expect("a small stack is enough").expect("a copy");
+        assert!(disk::size_of(&to) >= 1 << 20);
+        nest(&from.join("bin"), 5_000);
+        let error = move_or_copy(&from, &root.path().join("other")).expect_err("too deep").to_string();
+        assert!(error.ends_with("/a: file name too long"), "{error}");
+        disk::remove(root.path()).expect("removed");
     }
 
     #[test]
@@ -170,7 +205,7 @@ mod tests {
             fs::remove_file(from.join("bin/x")).expect("a link");
         }
         let _socket = std::os::unix::net::UnixListener::bind(from.join("s")).expect("a socket");
-        let error = check(&from, &from).expect_err("a socket").to_string();
+        let error = check(&from).expect_err("a socket").to_string();
         assert!(error.starts_with(&format!("refusing to copy unsupported file {shown}/s with mode 140")), "{error}");
     }
 }

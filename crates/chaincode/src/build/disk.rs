@@ -271,13 +271,13 @@ impl Drop for Doomed {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
 
     /// Nests folders as a program does that goes into each.
-    fn nest(folder: &Path, depth: usize) {
+    pub(in crate::build) fn nest(folder: &Path, depth: usize) {
         let mut here = enter(CWD, folder).expect("a folder");
         for _ in 0..depth {
             rustix::fs::mkdirat(&here, c"a", Mode::RWXU).expect("a folder");

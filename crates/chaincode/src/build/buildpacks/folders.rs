@@ -2,7 +2,10 @@
 
 use std::{fs, io, path::Path};
 
-use crate::{build::copy, package::json::Fields};
+use crate::{
+    build::{copy, disk},
+    package::json::Fields,
+};
 
 /// `metadata.json`: the type and the path.
 pub(super) struct Metadata {
@@ -30,7 +33,7 @@ pub(super) fn expect_type(folder: &Path, expected: &str) -> Result<(), String> {
 
 /// Copies a folder below an existing one.
 pub(super) fn copy_into(from: &Path, to: &Path) -> Result<(), String> {
-    copy::check(from, from).and_then(|()| copy::copy(from, to)).map_err(|error| format!("cannot copy: {error}"))
+    copy::check(from).and_then(|()| copy::copy(from, to)).map_err(|error| format!("cannot copy: {error}"))
 }
 
 /// Keeps `META-INF` of the code beside what is built, for `release`.
@@ -66,7 +69,7 @@ fn mirror_folder(from: &Path, to: &Path) -> io::Result<()> {
             entry.and_then(|entry| Ok((entry.file_type()?, entry.path(), from.join(entry.file_name()))))?;
         let stays = if kind.is_dir() { ours.is_dir() } else { kind.is_file() && ours.is_file() };
         if !stays {
-            if kind.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }?;
+            disk::remove(&path)?;
         }
     }
     for entry in fs::read_dir(from)? {
