@@ -80,6 +80,8 @@ pub struct Start {
     pub orderer: Option<Orderer>,
     /// Where other peers are found. Without anything, at the anchor peers that channels name.
     pub membership: Option<Arc<dyn Membership>>,
+    /// The Windlass binary, through which programs are confined. Without it none is.
+    pub executable: Option<PathBuf>,
     /// Builders to ask after the configured ones.
     pub builders: Vec<BuilderConfig>,
     /// The process's log levels, which operators change over HTTP.
@@ -144,7 +146,7 @@ impl Peer {
     /// # Errors
     /// See [`StartError`]. Nothing is left running.
     pub async fn start(start: Start) -> Result<Self, StartError> {
-        let Start { config, listeners, orderer, membership, builders, logging } = start;
+        let Start { config, listeners, orderer, membership, executable, builders, logging } = start;
         config.check_node()?;
         let files = &config.peer.file_system_path;
         // Before anything else is touched: another peer may be running on it.
@@ -171,7 +173,7 @@ impl Peer {
 
         let packages = PackageStore::open(&files.join("lifecycle").join("chaincodes"))
             .map_err(|error| StartError::Packages(error.to_string()))?;
-        let builds = Builds::new(builds_config(&config, all_builders(&config, builders)), packages.clone());
+        let builds = Builds::new(builds_config(&config, executable, all_builders(&config, builders)), packages.clone());
         let define = if config.chaincode.development_mode { Lifecycle::for_development } else { Lifecycle::new };
         let lifecycle = define(&msp_id, packages, builds.clone(), shared.clone());
         let engine_config = engine_config(&config)?;
@@ -396,12 +398,8 @@ fn all_builders(config: &PeerConfig, others: Vec<BuilderConfig>) -> Vec<BuilderC
     configured.chain(others).collect()
 }
 
-fn builds_config(config: &PeerConfig, builders: Vec<BuilderConfig>) -> BuildsConfig {
+fn builds_config(config: &PeerConfig, executable: Option<PathBuf>, builders: Vec<BuilderConfig>) -> BuildsConfig {
     let section = &config.windlass.sandbox;
-    let executable = builders.iter().find_map(|builder| match &builder.program {
-        Program::Buildpack { executable, .. } => Some(executable.clone()),
-        Program::Folder(_) => None,
-    });
     let files = &config.peer.file_system_path;
     let keys = [&config.peer.tls.key, &config.peer.tls.client_key, &config.operations.tls.key];
     let secrets = [files, &config.peer.msp_config_path].into_iter().chain(keys.into_iter().flatten());

@@ -83,6 +83,7 @@ impl Network {
                 },
                 orderer: Some(orderer.clone()),
                 membership: Some(Arc::new(neighbourhood.clone())),
+                executable: Some(executable.clone()),
                 builders: buildpacks::builders(&executable),
                 logging: logging.clone(),
             };

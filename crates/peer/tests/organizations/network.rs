@@ -378,6 +378,7 @@ async fn start_peer(
         listeners: Listeners { peer, chaincode, operations: None },
         orderer: Some(orderer.clone()),
         membership: Some(Arc::new(rumours.clone())),
+        executable: None,
         builders: vec![builder],
         logging: Logging::default(),
     };

@@ -47,13 +47,11 @@ pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
     );
     let listeners = bind(&config).await?;
     tracing::info!("Starting {what}");
-    let builders = if config.windlass.buildpacks {
-        let executable = std::env::current_exe();
-        buildpacks::builders(&executable.map_err(|error| Failure::failed(format!("cannot find myself: {error}")))?)
-    } else {
-        Vec::new()
-    };
-    let start = Start { config, listeners, orderer: None, membership: None, builders, logging };
+    let executable =
+        std::env::current_exe().map_err(|error| Failure::failed(format!("cannot find myself: {error}")))?;
+    let builders = if config.windlass.buildpacks { buildpacks::builders(&executable) } else { Vec::new() };
+    let executable = Some(executable);
+    let start = Start { config, listeners, orderer: None, membership: None, executable, builders, logging };
     let peer = tokio::select! {
         peer = Peer::start(start) => peer.map_err(Failure::failed)?,
         signal = signals.next() => {
