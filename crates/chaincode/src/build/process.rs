@@ -118,8 +118,10 @@ impl Process {
         if let Some(outcome) = &self.outcome {
             return outcome.clone();
         }
-        let error = self.running.wait().await.err();
+        let ended = self.running.wait().await;
         self.running.read_on(LAST_WORDS).await;
+        self.running.explain(Step::Run, &ended);
+        let error = ended.err();
         if let Some(folder) = self.folder.take() {
             folder.removed().await;
         }

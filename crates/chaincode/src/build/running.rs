@@ -25,7 +25,7 @@ use crate::{
         environment,
         output::read_lines,
         progress::Reporter,
-        sandbox::{Confinement, Leash, Limits, Sandbox},
+        sandbox::{self, Confinement, Leash, Limits, Sandbox},
         spawner::Spawner,
     },
     package::errno,
@@ -96,6 +96,7 @@ impl Launcher {
                 return Err(StepError::TimedOut { step, limit });
             };
             running.drain(self.times.aftermath).await;
+            running.explain(step, &result);
             result
         };
         let result = ended.await;
@@ -218,6 +219,17 @@ impl Running {
     /// Gives output that is on its way some time to arrive.
     pub(super) async fn read_on(&mut self, patience: Duration) {
         let _ = time::timeout(patience, Self::end_of(&mut self.readers)).await;
+    }
+
+    /// To be called when the output is there: says that the program was confined, if that may be why it failed.
+    pub(super) fn explain(&self, step: Step, result: &Result<(), StepError>) {
+        let refused = |line: &Arc<OutputLine>| line.step == step && sandbox::may_have_refused(&line.text);
+        if self.leash.is_some()
+            && matches!(result, Err(StepError::Exited(_)))
+            && self.journal.lines().iter().any(refused)
+        {
+            self.journal.push(OutputLine::new(step, Stream::Error, sandbox::HINT.to_owned()));
+        }
     }
 
     /// Asks the group to end, and kills what has not after `patience`.

@@ -105,6 +105,18 @@ pub(super) struct Confinement {
     pub(super) watched: Watched,
 }
 
+/// What is said beside a failure that the sandbox may have caused.
+pub(super) const HINT: &str = "hint: the sandbox (windlass.sandbox.mode) lets packages read, run and write little outside \
+                               of them; windlass.sandbox.read and windlass.sandbox.write name more";
+
+/// Whether a line of a program's output sounds as if the sandbox had refused something.
+pub(super) fn may_have_refused(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    ["permission denied", "operation not permitted", "eacces", "eperm", "accessdenied"]
+        .iter()
+        .any(|sign| line.contains(sign))
+}
+
 impl Sandbox {
     pub(super) fn new(mut config: SandboxConfig) -> Self {
         // What programs may read of `/etc` holds the keys of this machine on some systems.

@@ -86,6 +86,13 @@ pub(crate) fn command(folder: &Path) -> String {
     format!("{FOLDER}='{}' exec '{}'", folder.display(), own.display())
 }
 
+/// A configuration whose sandbox lets packages hand over to this program, which writes to that folder.
+pub(crate) fn configuration(place: &Place, folder: &Path, more: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("this program");
+    let sandbox = format!("  sandbox: {{read: [{}], write: [{}]}}\n", own.display(), folder.display());
+    place.folder_with("config", &[("core.yaml", &format!("{more}{sandbox}"))]).join("core.yaml")
+}
+
 pub(crate) async fn run(folder: PathBuf) {
     match ServerConfig::from_environment().expect("an environment") {
         Some(config) => serve(config, folder).await,

@@ -75,7 +75,7 @@ impl Network {
         let place = Place::new();
         let folder = chaincode::folder_in(&place);
         let own = chaincode::command(&folder);
-        let core = place.folder_with("config", &[("core.yaml", CONFIGURATION)]).join("core.yaml");
+        let core = chaincode::configuration(&place, &folder, CONFIGURATION);
         let plan = Plan::folder(&place, SERVER, Tls::Mutual);
         let proxy = Proxy::start(&plan.address()).await;
         let server_address = proxy.behind().to_owned();

@@ -49,7 +49,7 @@ pub(crate) fn asked() -> Option<Duration> {
 pub(crate) async fn run(length: Duration) -> ExitCode {
     let place = Place::new();
     let folder = chaincode::folder_in(&place);
-    let core = place.folder_with("config", &[("core.yaml", CONFIGURATION)]).join("core.yaml");
+    let core = chaincode::configuration(&place, &folder, CONFIGURATION);
     let plan = Plan::folder(&place, "served", Tls::Mutual);
     let proxy = Proxy::start(&plan.address()).await;
     let server = start_server(&plan, proxy.behind(), &folder);

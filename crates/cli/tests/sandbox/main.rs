@@ -1,18 +1,27 @@
-//! Packages that mean no good, built and run as a peer does it, and what comes of it.
+//! Packages that mean no good, built and run as a peer does it, and what comes of it; and such as mean well.
 //!
 //! Each test asks the peer's own report what this system enforces, and expects exactly that.
 #![cfg(target_os = "linux")]
 
+#[path = "../e2e"]
+mod e2e {
+    #[allow(dead_code, reason = "the end-to-end tests need more of it")]
+    pub(crate) mod support;
+}
+
+mod languages;
 mod support;
 
 use std::{fs, net::TcpListener, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use windlass_chaincode::build::{
     Failure, Step, StepError,
     sandbox::{Excess, Limits, Mode},
 };
 
-use support::{Peer, end_of, eventually, mark, sleepers};
+use support::{Peer, eventually, mark, sleepers, write_script};
 
 /// Says of each line whether it worked.
 const TRY: &str =
@@ -257,27 +266,45 @@ async fn a_builder_of_ones_own_is_left_alone_unless_it_is_named() {
 }
 
 #[tokio::test]
-async fn go_chaincode_builds_and_runs_in_it() {
-    for (language, files) in [(
-        "go",
-        &[("go.mod", "module m\n"), ("main.go", "package main\nfunc main() { println(\"hello from go\") }\n")][..],
-    )] {
-        let mut peer = Peer::new();
-        // What was downloaded for an earlier test serves.
-        peer.config.sandbox.own_caches = false;
-        // Cargo reads the settings of every folder above, and above the test's own is this project.
-        peer.config.scratch = None;
-        for (name, text) in files {
-            let path = peer.path(language).join(name);
-            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-            fs::write(path, text).expect("a file");
-        }
-        let built = peer.build(language).await.unwrap_or_else(|error| panic!("{language}: {error}"));
-        let mut process = built.run();
-        let ended = end_of(&mut process).await;
-        let output = process.output_tail();
-        assert!(ended.error.is_none() && output.contains(&format!("hello from {language}")), "{ended}: {output:?}");
+async fn a_program_outside_of_the_package_runs_where_operators_let_it() {
+    let mut peer = Peer::new();
+    let folder = peer.path("tools");
+    write_script(&folder.join("tool"), "echo from outside");
+    let script = format!("exec {}/tool", folder.display());
+    let (output, ended) = peer.run_to_end(&script).await;
+    if peer.keeps_from("files") {
+        assert!(output[0].ends_with("Permission denied"), "{output:?}");
+        assert!(output[1].contains("windlass.sandbox.read"), "{output:?}");
+        assert_eq!(ended.error, Some(StepError::Exited(126)));
     }
+    peer.config.sandbox.read = vec![folder];
+    let (output, ended) = peer.run_to_end(&format!("{script} # again")).await;
+    assert_eq!((output, ended.error), (vec!["from outside".to_owned()], None));
+}
+
+#[tokio::test]
+async fn threads_without_end_are_ended() {
+    let mut peer = Peer::new();
+    peer.limit_run(Limits { processes: Some(8), ..Limits::default() });
+    let script = "exec python3 -c 'import threading, time; \
+                  [threading.Thread(target=time.sleep, args=[600], daemon=True).start() for _ in range(1100)]; \
+                  time.sleep(600)'";
+    let (_, ended) = peer.run_to_end(script).await;
+    assert_eq!(ended.to_string(), "builder 'binary' run failed: run had more than 1024 threads and was killed");
+}
+
+#[tokio::test]
+async fn a_supervisor_outlives_whoever_ends_everything_at_once() {
+    let peer = Peer::new();
+    let mark = mark();
+    let mut process = peer.run(&format!("trap 'echo asked; exit 0' TERM\nsleep {mark} & wait")).await;
+    eventually("it sleeps", || sleepers(&mark) == 1).await;
+    for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
+        kill_process(Pid::from_raw(process.pid() as i32).expect("a process"), signal).expect("a signal");
+    }
+    process.stop().await;
+    assert_eq!(sleepers(&mark), 0);
+    assert_eq!(process.output_tail(), ["asked"], "it was there to be asked");
 }
 
 #[tokio::test]

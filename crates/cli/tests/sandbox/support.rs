@@ -123,7 +123,7 @@ impl Peer {
 }
 
 /// How a process that ends by itself has ended.
-pub(crate) async fn end_of(process: &mut Process) -> ExitOutcome {
+async fn end_of(process: &mut Process) -> ExitOutcome {
     tokio::time::timeout(Duration::from_secs(60), process.wait()).await.expect("an end")
 }
 
@@ -147,7 +147,9 @@ impl Built {
     }
 }
 
-fn write_script(path: &Path, script: &str) {
+/// Makes a program of a script.
+pub(crate) fn write_script(path: &Path, script: &str) {
+    fs::create_dir_all(path.parent().expect("a file in a folder")).expect("a folder");
     fs::write(path, format!("#!/bin/sh\n{script}\n")).expect("a file");
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a file");
 }

@@ -5,6 +5,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fs,
+    hash::{BuildHasher, RandomState},
     os::unix::process::CommandExt,
     process::Command,
 };
@@ -103,8 +104,12 @@ fn limit(policy: &Policy) -> Result<(), String> {
     let failed = |error| format!("cannot choose processors: {error}");
     let ours = sched_getaffinity(None).map_err(failed)?;
     let mut chosen = CpuSet::new();
-    let chosen_ones = (0..CpuSet::MAX_CPU).filter(|cpu| ours.is_set(*cpu)).take(usize::try_from(cpus).unwrap_or(1));
-    chosen_ones.for_each(|cpu| chosen.set(cpu));
+    let ours: Vec<_> = (0..CpuSet::MAX_CPU).filter(|cpu| ours.is_set(*cpu)).collect();
+    let count = usize::try_from(cpus).unwrap_or(usize::MAX).min(ours.len());
+    // Any of them, so that programs do not all share the first ones.
+    let first = RandomState::new().hash_one(()) % ours.len().max(1) as u64;
+    let from_first = ours.iter().cycle().skip(usize::try_from(first).unwrap_or(0));
+    from_first.take(count).for_each(|cpu| chosen.set(*cpu));
     sched_setaffinity(None, &chosen).map_err(failed)
 }
 

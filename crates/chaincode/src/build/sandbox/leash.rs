@@ -28,6 +28,8 @@ pub enum Excess {
     Memory(u64),
     /// More processes.
     Processes(u64),
+    /// More threads.
+    Threads(u64),
     /// More bytes on disk.
     Disk(u64),
 }
@@ -37,6 +39,7 @@ impl fmt::Display for Excess {
         match self {
             Self::Memory(limit) => write!(f, "used more than {} of memory", Size(*limit)),
             Self::Processes(limit) => write!(f, "had more than {limit} processes"),
+            Self::Threads(limit) => write!(f, "had more than {limit} threads"),
             Self::Disk(limit) => write!(f, "used more than {} of disk", Size(*limit)),
         }
     }
@@ -142,19 +145,26 @@ async fn watch(pid: u32, step: Step, watched: Watched, hold: Hold, found: Arc<Mu
             time::sleep((started.elapsed() * SHARE).max(pace)).await;
         }
     };
-    let held = |pids: &[u32]| pids.iter().map(|pid| tree::memory_of(*pid)).sum::<u64>();
     let processes = async {
+        let look = || async move {
+            match spawn_blocking(move || tree::usage_below(pid)).await {
+                Ok(usage) => usage,
+                // The runtime ends.
+                Err(_) => std::future::pending().await,
+            }
+        };
         loop {
-            let all = tree::below(pid);
-            if let Some(limit) = limits.processes.filter(|limit| all.len() as u64 > *limit) {
+            let usage = look().await;
+            if let Some(limit) = limits.processes.filter(|limit| usage.processes > *limit) {
                 return Excess::Processes(limit);
             }
-            if let Some(limit) = limits.memory
-                && held(&all) > limit
-            {
+            if let Some(limit) = limits.threads().filter(|limit| usage.threads > *limit) {
+                return Excess::Threads(limit);
+            }
+            if let Some(limit) = limits.memory.filter(|limit| usage.memory > *limit) {
                 // What has just been forked shows the memory of its parent until it becomes a program.
                 time::sleep(AGAIN).await;
-                if held(&tree::below(pid)) > limit {
+                if look().await.memory > limit {
                     return Excess::Memory(limit);
                 }
             }

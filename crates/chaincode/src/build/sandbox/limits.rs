@@ -21,6 +21,10 @@ pub struct Limits {
 }
 
 const GIB: u64 = 1 << 30;
+/// For each process that is allowed.
+const THREADS_EACH: u64 = 16;
+/// What one process may need: runtimes start threads for each processor.
+const FEWEST_THREADS: u64 = 1024;
 
 impl Limits {
     /// What is usual for the programs `detect`, `build` and `release`.
@@ -49,6 +53,11 @@ impl Limits {
             cpus: more.cpus.or(self.cpus),
             open_files: more.open_files.or(self.open_files),
         }
+    }
+
+    /// Threads at one time, all processes together: no program of few processes comes near it.
+    pub(super) fn threads(&self) -> Option<u64> {
+        self.processes.map(|processes| processes.saturating_mul(THREADS_EACH).max(FEWEST_THREADS))
     }
 
     /// The same without what is no limit.

@@ -10,6 +10,7 @@ use std::{
     io::{Read, stdin},
     os::unix::process::CommandExt,
     process::{Command, ExitCode, Stdio},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -21,14 +22,22 @@ use rustix::{
         set_child_subreaper, setrlimit, wait,
     },
 };
+use signal_hook::{consts, flag, low_level::emulate_default_handler};
 
 use super::{leash::TERMINATE, tree};
 
 /// The variable by which the supervisor says that it is the parent.
 pub(super) const PARENT: &str = "WINDLASS_SUPERVISOR";
 
+/// Signals that ask programs to end: the supervisor ends after all others, whoever sends them. They are caught, since the
+/// program would inherit that they are ignored.
+const OUTLIVED: [i32; 3] = [consts::SIGHUP, consts::SIGINT, consts::SIGTERM];
+
 /// Runs a program to its end, and ends as it did.
 pub(super) fn supervise(policy: &OsStr, program: &OsStr, args: &[OsString]) -> Result<ExitCode, String> {
+    for signal in OUTLIVED {
+        flag::register(signal, Arc::default()).map_err(|error| format!("cannot outlive signals: {error}"))?;
+    }
     set_child_subreaper(Some(getpid())).map_err(|error| format!("cannot adopt what is left behind: {error}"))?;
     let this = env::current_exe().map_err(|error| format!("cannot find the windlass executable: {error}"))?;
     let child = Command::new(this)
@@ -90,7 +99,11 @@ fn end_like(status: Option<WaitStatus>) -> ExitCode {
     let Some(status) = status else { return ExitCode::FAILURE };
     if let Some(signal) = status.terminating_signal().and_then(Signal::from_named_raw) {
         let none = Rlimit { current: Some(0), maximum: Some(0) };
-        let _ = setrlimit(Resource::Core, none).and_then(|()| kill_process(getpid(), signal));
+        let _ = setrlimit(Resource::Core, none);
+        if OUTLIVED.contains(&signal.as_raw()) {
+            let _ = emulate_default_handler(signal.as_raw());
+        }
+        let _ = kill_process(getpid(), signal);
     }
     let code = status.exit_status().unwrap_or(1);
     ExitCode::from(u8::try_from(code).unwrap_or(1))

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs,
     io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
@@ -23,23 +23,23 @@ pub(super) struct Toolchain {
     tools: &'static [&'static str],
     /// Variables that name folders to be read, and where these are below the home if the variable is not set.
     homes: &'static [(&'static str, &'static str)],
-    /// Settings below the home, which builds see: they may name registries, and hold the tokens for them.
+    /// Settings, which builds see: they may name registries, and hold the tokens for them.
     settings: &'static [(&'static str, Place)],
-    /// Caches: the variable that names one with how its usual place ends, and its folder below that of all caches.
-    /// A variable that is set wins, unless it names the usual place: toolchains set some for whatever they start, and
-    /// nobody who leaves a cache where it is means it for packages.
+    /// Caches: the variable that names one with its usual place below the home, and its folder below that of all caches.
+    /// A variable that is set wins, unless it names the usual place or where programs are: toolchains set some for
+    /// whatever they start, and nobody who leaves a cache there means it for packages.
     ///
     /// Each lies directly below: what a build can change there must not lead the peer, which makes these folders and
     /// copies settings into them, elsewhere.
     caches: &'static [(Option<(&'static str, &'static str)>, &'static str)],
 }
 
-/// Where a copy of a setting goes.
+/// Where a setting is, and where a copy of it goes.
 #[derive(Clone, Copy, Debug)]
 enum Place {
-    /// The same place below the temporary home.
+    /// Below their home, and below the temporary one.
     Home,
-    /// This cache.
+    /// In the folder that they use as this cache, and in ours.
     Cache(&'static str),
 }
 
@@ -93,18 +93,21 @@ impl Toolchain {
                 settings: &[
                     (".m2/settings.xml", Place::Home),
                     (".m2/settings-security.xml", Place::Home),
-                    (".gradle/gradle.properties", Place::Cache("gradle")),
+                    ("gradle.properties", Place::Cache("gradle")),
                 ],
                 caches: &[(None, MAVEN), (Some(("GRADLE_USER_HOME", ".gradle")), "gradle")],
             },
             Some("rust") => Self {
                 tools: &["cargo", "rustc", "cc"],
                 homes: &[("RUSTUP_HOME", ".rustup")],
-                settings: &[
-                    (".cargo/config.toml", Place::Cache("cargo")),
-                    (".cargo/credentials.toml", Place::Cache("cargo")),
-                ],
+                settings: &[("config.toml", Place::Cache("cargo")), ("credentials.toml", Place::Cache("cargo"))],
                 caches: &[(Some(("CARGO_HOME", ".cargo")), "cargo"), (None, "rust")],
+            },
+            // A program that is ready may be a script.
+            Some("binary") => Self {
+                tools: &["bash", "java", "node", "perl", "python3", "ruby"],
+                homes: &[("JAVA_HOME", "")],
+                ..Self::default()
             },
             _ => Self::default(),
         }
@@ -127,28 +130,29 @@ impl Toolchain {
                 provision.variables.insert(variable, theirs.join(default).into());
             }
         }
+        let path = env::var_os("PATH").unwrap_or_default();
+        // Where they have what we keep in caches of ours.
+        let mut theirs = BTreeMap::new();
         for (variable, name) in self.caches {
             let named = variable.and_then(|(variable, usual)| elsewhere(folder_in(variable)?, usual));
-            let cache = named.unwrap_or_else(|| folders.caches.join(name));
+            let cache = named.clone().filter(|named| !holds_programs(named, &path));
+            let cache = cache.unwrap_or_else(|| folders.caches.join(name));
             fs::create_dir_all(&cache)?;
-            if let Some((variable, _)) = variable {
+            if let Some((variable, usual)) = variable {
                 provision.variables.insert(variable, cache.clone().into());
+                theirs.insert(*name, named.or_else(|| Some(folders.theirs?.join(usual))));
             }
             provision.write.push(cache);
         }
         for (setting, place) in self.settings {
-            let from = folders.theirs.map(|home| home.join(setting));
-            // Both folders are ours alone at this time.
-            let (ours, to) = match place {
-                Place::Home => (folders.home, folders.home.join(setting)),
-                Place::Cache(name) => {
-                    let file = Path::new(setting).file_name().unwrap_or_default();
-                    (folders.caches, folders.caches.join(name).join(file))
-                }
+            // The first of these folders is ours alone at this time.
+            let (ours, from, to) = match place {
+                Place::Home => (folders.home, folders.theirs.map(Path::to_owned), folders.home.to_owned()),
+                Place::Cache(name) => (folders.caches, theirs.get(name).cloned().flatten(), folders.caches.join(name)),
             };
             // A cache that they named has its settings already.
-            if matches!(place, Place::Home) || provision.write.iter().any(|cache| to.starts_with(cache)) {
-                renew(from.as_deref(), &to, ours)?;
+            if matches!(place, Place::Home) || provision.write.contains(&to) {
+                renew(from.map(|from| from.join(setting)).as_deref(), &to.join(setting), ours)?;
             }
         }
         if self.tools.contains(&"mvn") {
@@ -205,6 +209,11 @@ fn elsewhere(named: PathBuf, usual: &str) -> Option<PathBuf> {
     (!named.ends_with(usual)).then_some(named)
 }
 
+/// Whether programs are called from a folder: who could write there could change them.
+fn holds_programs(folder: &Path, path: &OsStr) -> bool {
+    env::split_paths(path).any(|programs| programs.starts_with(folder))
+}
+
 /// The folder that a variable names.
 fn folder_in(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
@@ -227,7 +236,7 @@ fn installation(program: &Path, home: Option<&Path>) -> Option<PathBuf> {
     let is_personal = |path: &Path| {
         // Cargo keeps its tokens beside its programs, and many keep theirs below `.local`; whose home it is in.
         path.parent().is_none()
-            || path.file_name().is_some_and(|name| name == ".cargo" || name == ".local")
+            || path.file_name().is_some_and(|name| name == ".cargo" || name == "cargo" || name == ".local")
             || home.is_some_and(|home| home.starts_with(path))
     };
     // `/opt` for `/opt/bin/go` would be everything that is installed there.
@@ -252,6 +261,7 @@ mod tests {
             ("/home/anna/bin/go", Some("/home/anna/bin")),
             ("/home/anna/go", None),
             ("/home/bert/.cargo/bin/cargo", Some("/home/bert/.cargo/bin")),
+            ("/usr/local/cargo/bin/cargo", Some("/usr/local/cargo/bin")),
             ("/opt/go/bin/go", Some("/opt/go")),
             ("/opt/bin/go", Some("/opt/bin")),
             ("/usr/bin/node", Some("/usr")),
@@ -283,10 +293,13 @@ mod tests {
     }
 
     #[test]
-    fn takes_no_cache_of_a_person_for_one_that_was_named_for_builds() {
+    fn takes_no_cache_of_a_person_and_no_toolchain_for_one_that_was_named_for_builds() {
         let named = |path: &str| elsewhere(path.into(), ".cargo");
         assert_eq!(named("/home/anna/.cargo"), None);
         assert_eq!(named("/srv/cargo").as_deref(), Some(Path::new("/srv/cargo")));
+        let path = OsStr::new("/usr/local/cargo/bin:/usr/bin");
+        let holds = ["/usr/local/cargo", "/srv/cargo"].map(|folder| holds_programs(Path::new(folder), path));
+        assert_eq!(holds, [true, false]);
     }
 
     #[test]

@@ -68,13 +68,38 @@ fn children(pid: u32) -> Vec<u32> {
     lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
-/// The bytes of memory that a process holds and no file does: what it shares with the programs on disk is free.
-pub(super) fn memory_of(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let fields = status.lines().filter_map(|line| line.split_once(':'));
-    let held = fields.filter(|(name, _)| matches!(*name, "RssAnon" | "RssShmem" | "VmSwap"));
-    let kibibytes = |text: &str| text.split_whitespace().next()?.parse::<u64>().ok();
-    held.filter_map(|(_, value)| kibibytes(value)).sum::<u64>() << 10
+/// What processes use, all together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usage {
+    pub(super) processes: u64,
+    pub(super) threads: u64,
+    /// Bytes that they hold and no file does: what they share with the programs on disk is free.
+    pub(super) memory: u64,
+}
+
+/// What everything that descends from `root` uses.
+pub(super) fn usage_below(root: u32) -> Usage {
+    let mut usage = Usage::default();
+    for pid in below(root) {
+        usage.add(pid);
+    }
+    usage
+}
+
+impl Usage {
+    fn add(&mut self, pid: u32) {
+        self.processes += 1;
+        // It may have ended.
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        for (name, value) in status.lines().filter_map(|line| line.split_once(':')) {
+            let number = || value.split_whitespace().next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+            match name {
+                "RssAnon" | "RssShmem" | "VmSwap" => self.memory += number() << 10,
+                "Threads" => self.threads += number(),
+                _ => {}
+            }
+        }
+    }
 }
 
 /// The bytes of files that processes hold open and that no folder shows any more.
@@ -108,7 +133,8 @@ mod tests {
         shell.stdout.as_mut().expect("a pipe").read_exact(&mut [0; 3]).expect("a word");
         let all = below(shell.id());
         assert_eq!(all.len(), 3, "{all:?}");
-        assert!(all.iter().all(|pid| memory_of(*pid) > 0));
+        let usage = usage_below(shell.id());
+        assert!((usage.processes, usage.threads) == (3, 3) && usage.memory > 0, "{usage:?}");
         kill_below(shell.id());
         shell.wait().expect("a child");
         // The system has no event for the end of a process that is not one's child.
