@@ -9,6 +9,7 @@ use crate::{
     contracts::{Library, caches},
     support::{
         client::Client,
+        parts,
         place::Place,
         server::{Plan, Tls},
     },
@@ -56,8 +57,13 @@ pub(crate) async fn check_all(library: Library) {
     let place = Place::new();
     fails_to_initialise(library, &place);
 
-    // Some checks wait for it.
-    let core = place.folder_with("config", &[("core.yaml", "chaincode:\n  executetimeout: 15s\n")]).join("core.yaml");
+    // Some checks wait for the timeout; programs are launched from where they were built.
+    let built_in = parts::scratch("conformance");
+    let settings = format!(
+        "chaincode: {{executetimeout: 15s}}\nwindlass: {{sandbox: {{read: ['{}']}}}}\n",
+        built_in.display()
+    );
+    let core = place.folder_with("config", &[("core.yaml", &settings)]).join("core.yaml");
     let mut servers = Vec::new();
     let mut dev =
         place.dev().ephemeral().env("XDG_CACHE_HOME", caches()).args(["--init-required", "--init-args", INIT]);
