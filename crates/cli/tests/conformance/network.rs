@@ -59,10 +59,8 @@ pub(crate) async fn check_all(library: Library) {
 
     // Some checks wait for the timeout; programs are launched from where they were built.
     let built_in = parts::scratch("conformance");
-    let settings = format!(
-        "chaincode: {{executetimeout: 15s}}\nwindlass: {{sandbox: {{read: ['{}']}}}}\n",
-        built_in.display()
-    );
+    let settings =
+        format!("chaincode: {{executetimeout: 15s}}\nwindlass: {{sandbox: {{read: ['{}']}}}}\n", built_in.display());
     let core = place.folder_with("config", &[("core.yaml", &settings)]).join("core.yaml");
     let mut servers = Vec::new();
     let mut dev =

@@ -9,13 +9,18 @@ use std::{
 
 use crate::e2e::support::{client::Client, parts, place::Place};
 
-const CONFIGURATION: &str = "
-chaincode: {installTimeout: 15m}
-windlass: {sandbox: {mode: require}}
-";
+/// Cargo and rustup read the settings of every folder above, and above those of the tests is this project.
+fn configuration() -> String {
+    let project = fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).expect("the project");
+    let read = [".cargo", "rust-toolchain.toml"].map(|name| format!("'{}'", project.join(name).display()));
+    format!(
+        "chaincode: {{installTimeout: 15m}}\nwindlass: {{sandbox: {{mode: require, read: [{}]}}}}\n",
+        read.join(", ")
+    )
+}
 
 async fn builds_and_runs(place: &Place, source: PathBuf) {
-    let core = place.folder_with("config", &[("core.yaml", CONFIGURATION)]).join("core.yaml");
+    let core = place.folder_with("config", &[("core.yaml", &configuration())]).join("core.yaml");
     let windlass = place
         .dev()
         .ephemeral()
@@ -51,14 +56,5 @@ async fn java_chaincode_builds_and_runs_in_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rust_chaincode_builds_and_runs_in_it() {
-    let place = Place::new();
-    let source = place.path().join("rust-contract");
-    parts::copy(&parts::example("rust-contract"), &source);
-    let manifest = source.join("Cargo.toml");
-    let shim = fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../shim")).expect("the library");
-    let text = fs::read_to_string(&manifest).expect("a manifest");
-    let text = text.replace("../../crates/shim", shim.to_str().expect("a path of text"));
-    // It need not be quick, only soon there.
-    fs::write(&manifest, format!("{text}\n[profile.release]\nopt-level = 0\n")).expect("a file");
-    builds_and_runs(&place, source).await;
+    builds_and_runs(&Place::new(), parts::example("rust-contract")).await;
 }
