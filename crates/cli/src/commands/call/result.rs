@@ -63,17 +63,28 @@ pub(super) fn print(printer: &Printer, payload: &[u8]) {
     }
 }
 
-/// JSON in lines, other text as it is, other bytes in hex. JSON that would not be the same in lines stays as it is.
+/// JSON in lines, other text as it is, other bytes in hex. JSON that would not say the same in lines stays as it is.
 fn readable(payload: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(payload) else { return hex::encode(payload) };
     match serde_json::from_str::<Value>(text) {
         Ok(value @ (Value::Array(_) | Value::Object(_))) => {
-            let written = value.to_string();
-            clean(&if written == text { format!("{value:#}") } else { text.to_owned() }).into_owned()
+            let understood = value.to_string();
+            clean(&if understood == compact(text) { format!("{value:#}") } else { text.to_owned() }).into_owned()
         }
         _ if clean(text) != text => hex::encode(payload),
         _ => text.to_owned(),
     }
+}
+
+/// JSON without the spaces between its parts.
+fn compact(json: &str) -> String {
+    let (mut quoted, mut escaped) = (false, false);
+    let counts = |c: &char| {
+        quoted ^= *c == '"' && !escaped;
+        escaped = *c == '\\' && !escaped;
+        quoted || !c.is_ascii_whitespace()
+    };
+    json.chars().filter(counts).collect()
 }
 
 #[cfg(test)]
@@ -88,6 +99,7 @@ mod tests {
         let exact = r#"{"a":100000000000000000000,"b":1.10}"#;
         assert_eq!(readable(exact.as_bytes()), exact, "so do numbers in JSON");
         assert_eq!(readable(br#"[1.5]"#), "[\n  1.5\n]");
+        assert_eq!(readable(br#"[ "x  \" y" , 1 ]"#), "[\n  \"x  \\\" y\",\n  1\n]", "spaces do not matter");
         assert_eq!(readable(b"one\ntwo"), "one\ntwo");
         assert_eq!(readable(b"\x1b[2J"), "1b5b324a", "nothing that a terminal obeys");
         assert_eq!(readable(b"a\rb"), "610d62");
