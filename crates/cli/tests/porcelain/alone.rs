@@ -34,8 +34,13 @@ fn takes_no_default_where_what_is_named_is_not_there() {
     let ada = ada.with("FABRIC_CFG_PATH", "/typo");
     let said = ada.types(["config", "show"]);
     assert!(said.code == Some(1) && said.stderr.contains("cannot read /typo/core.yaml"), "{said}");
-    let said = ada.types(["status"]);
-    assert!(said.code == Some(1) && said.stderr.contains("FABRIC_CFG_PATH /typo does not exist"), "{said}");
+    for said in [ada.types(["status"]), ada.types(["logs", "basic"])] {
+        assert!(said.code == Some(1) && said.stderr.contains("FABRIC_CFG_PATH /typo does not exist"), "{said}");
+    }
+    let checks = ada.types(["doctor", "--json"]).json()["checks"].clone();
+    let network = checks.as_array().and_then(|checks| checks.iter().find(|one| one["check"] == "network"));
+    let found = network.map(|one| (one["level"].clone(), one["found"].clone()));
+    assert_eq!(found, Some(("fail".into(), "FABRIC_CFG_PATH /typo does not exist".into())), "{checks:#}");
 }
 
 #[test]
