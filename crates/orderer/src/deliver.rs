@@ -23,6 +23,9 @@ use windlass_proto::{
 
 use cursor::{Cursor, Step};
 
+/// A block, and what is kept beside it.
+pub type Kept<B> = (Arc<Block>, B);
+
 /// One channel's blocks. Clones are cheap and read the same channel.
 pub trait BlockSource: Clone + Send + Sync + 'static {
     /// What is kept beside a block and read with it.
@@ -35,10 +38,7 @@ pub trait BlockSource: Clone + Send + Sync + 'static {
     fn heights(&self) -> watch::Receiver<u64>;
 
     /// Block `number`, if it is there. Reading from disk must not block the executor.
-    fn block(
-        &self,
-        number: u64,
-    ) -> impl Future<Output = Result<Option<(Arc<Block>, Self::Beside)>, SourceError>> + Send;
+    fn block(&self, number: u64) -> impl Future<Output = Result<Option<Kept<Self::Beside>>, SourceError>> + Send;
 
     /// Whether the channel is being served; false makes strict requests fail with SERVICE_UNAVAILABLE.
     fn is_available(&self) -> bool {
