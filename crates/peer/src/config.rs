@@ -169,14 +169,18 @@ impl PeerConfig {
         &self.settings
     }
 
+    /// Who decided on a setting.
+    pub fn origin(&self, key: &str) -> Origin {
+        let setting = self.settings.iter().find(|setting| setting.key == key);
+        setting.map_or(Origin::Default, |setting| setting.origin.clone())
+    }
+
     /// Checks what a peer needs before it can start: certificates where TLS is on, a state database that
     /// exists, an address for chaincode; one that others do not reach where they could pass for chaincode.
     pub fn check_node(&self) -> Result<(), ConfigError> {
         let mut faults = Vec::new();
         let mut missing = |key: &str, problem: &str| {
-            let setting = self.settings.iter().find(|setting| setting.key == key);
-            let origin = setting.map_or(Origin::Default, |setting| setting.origin.clone());
-            faults.push(Fault { key: key.to_owned(), origin, problem: problem.to_owned() });
+            faults.push(Fault { key: key.to_owned(), origin: self.origin(key), problem: problem.to_owned() });
         };
         for (section, tls) in [("peer", &self.peer.tls), ("operations", &self.operations.tls)] {
             if tls.enabled && tls.certificate.is_none() {

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use futures::{StreamExt, future::join_all};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use windlass_chaincode::build::buildpacks;
+use windlass_chaincode::build::{buildpacks, sandbox::Mode};
 use windlass_identity::{
     Organizations, OrganizationsSpec, authority::PeerOrganization, folder_to_config, sign::SigningIdentity,
 };
@@ -20,7 +20,7 @@ use windlass_orderer::{
     genesis::{Consenter, NetworkSpec, OrgSpec, PeerOrgSpec, genesis_block},
 };
 use windlass_peer::{
-    config::{MetricsProvider, PeerConfig, TlsFiles},
+    config::{MetricsProvider, Origin, PeerConfig, TlsFiles},
     listen,
     logging::{LogFormat, LogSpec, Logging},
     network::Neighbourhood,
@@ -305,6 +305,10 @@ fn peer_config(
         // A transaction may stand at a breakpoint.
         config.chaincode.execute_timeout = config.chaincode.execute_timeout.max(BREAKPOINT);
         config.peer.gateway.endorsement_timeout = config.peer.gateway.endorsement_timeout.max(BREAKPOINT);
+    }
+    // The packages are the person's own, and so may find what their shell finds.
+    if config.origin("windlass.sandbox.mode") == Origin::Default {
+        config.windlass.sandbox.mode = Mode::Off;
     }
     config.operations.tls.enabled = false;
     config.metrics = MetricsProvider::Prometheus;

@@ -50,7 +50,7 @@ impl SandboxSection {
             ..usual
         };
         Self {
-            mode: reader.choice(&key("mode"), "off", &modes),
+            mode: reader.choice(&key("mode"), "auto", &modes),
             builders: builders(reader, &modes),
             offline: reader.choice(&key("network"), "allow", &[("allow", false), ("deny", true)]),
             own_caches: reader.choice(&key("caches"), "shared", &[("shared", false), ("own", true)]),
@@ -176,9 +176,9 @@ mod tests {
     }
 
     #[test]
-    fn confines_nothing_by_default() {
+    fn confines_what_packages_bring_by_default() {
         let section = read("").expect("defaults").windlass.sandbox;
-        assert_eq!((section.mode, section.offline, section.own_caches), (Mode::Off, false, false));
+        assert_eq!((section.mode, section.offline, section.own_caches), (Mode::Auto, false, false));
         assert_eq!(
             (section.builders.len(), section.build, section.times),
             (0, Limits::of_builds(), StepTimes::default())

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Toolchains download and compile meanwhile, on a machine that does much else.
-const READY: Duration = Duration::from_secs(420);
+const READY: Duration = Duration::from_secs(900);
 const END: Duration = Duration::from_secs(60);
 
 /// A `windlass dev` that is still to be started.

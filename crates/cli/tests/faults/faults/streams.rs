@@ -16,9 +16,9 @@ impl Network {
         let error = self.fails(&[act]).await;
         assert!(error.contains(cause), "{error}");
         assert!(error.ends_with(TERMINATED), "{error}");
-        let status = self.status(FAULTY);
-        let last = status["last_error"].as_str().unwrap_or_default();
-        assert!(last.contains(cause), "{status:#}");
+        // The caller hears of it first.
+        let said = || self.status(FAULTY)["last_error"].as_str().is_some_and(|last| last.contains(cause));
+        self.until("the status says why", said).await;
     }
 }
 
