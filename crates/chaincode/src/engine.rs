@@ -184,15 +184,14 @@ impl Engine {
     pub fn status(&self) -> Vec<ChaincodeStatus> {
         let registry = self.core.launcher().registry();
         let installed = self.lifecycle.as_ref().map(Lifecycle::installed).unwrap_or_default();
-        let is_there = |id: &str| installed.iter().any(|installed| installed.package_id.as_str() == id);
-        if self.lifecycle.is_some() {
-            registry.forget_idle(is_there);
-        }
+        // Without a lifecycle nothing tells what is installed, and nothing is ever removed.
+        let is_there = |id: &str| {
+            self.lifecycle.is_none() || installed.iter().any(|installed| installed.package_id.as_str() == id)
+        };
+        // What ran once and was removed since is of no interest any more.
+        registry.forget_idle(is_there);
         let mut status = registry.status();
-        if self.lifecycle.is_some() {
-            // What ran once and was removed since is of no interest any more.
-            status.retain(|known| known.state != ChaincodeState::Idle || is_there(&known.id));
-        }
+        status.retain(|known| known.state != ChaincodeState::Idle || is_there(&known.id));
         for id in installed.into_iter().map(|installed| installed.package_id) {
             if let Err(place) = status.binary_search_by(|known| known.id.as_str().cmp(id.as_str())) {
                 status.insert(place, ChaincodeStatus::idle(id.as_str()));
