@@ -13,10 +13,7 @@ use crate::e2e::support::{client::Client, parts, place::Place};
 fn configuration() -> String {
     let project = fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).expect("the project");
     let read = [".cargo", "rust-toolchain.toml"].map(|name| format!("'{}'", project.join(name).display()));
-    format!(
-        "chaincode: {{installTimeout: 15m}}\nwindlass: {{sandbox: {{mode: require, read: [{}]}}}}\n",
-        read.join(", ")
-    )
+    format!("windlass: {{sandbox: {{mode: require, read: [{}]}}}}\n", read.join(", "))
 }
 
 async fn builds_and_runs(place: &Place, source: PathBuf) {
