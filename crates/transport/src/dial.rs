@@ -21,7 +21,7 @@ use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use crate::{
-    greeting::{Leaving, Watched},
+    greeting::{Leaving, STRANGER, Watched},
     tls::{ClientTls, TlsError},
 };
 
@@ -58,13 +58,25 @@ pub enum DialError {
         /// What TLS says.
         source: io::Error,
     },
-    /// HTTP/2 could not be started.
+    /// What the server speaks is not HTTP/2.
     #[error("HTTP/2 with {address} failed: {source}")]
     Protocol {
         /// With whom.
         address: SocketAddr,
         /// What came instead.
         source: io::Error,
+    },
+    /// The server ended the connection where its first word of HTTP/2 was due.
+    // A server refuses a client's certificate in TLS 1.3 after the client believes the handshake to be done, and the
+    // alert that says so may be lost when it closes: what we have shown tells what may be amiss.
+    #[error("{address} ended the connection before it said anything ({source}); {shown}")]
+    Ended {
+        /// Who.
+        address: SocketAddr,
+        /// What there was instead of a word.
+        source: io::Error,
+        /// What it knew of us.
+        shown: Shown,
     },
     /// The time was up.
     #[error("no connection to {address} within {}s: {stage}", timeout.as_secs_f32())]
@@ -76,6 +88,37 @@ pub enum DialError {
         /// What was waited for.
         stage: Stage,
     },
+}
+
+/// What a client has shown of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// It does not speak TLS.
+    Plaintext,
+    /// TLS without a certificate of its own.
+    NoCertificate,
+    /// TLS with a certificate.
+    Certificate,
+}
+
+impl Shown {
+    fn of(tls: Option<&ClientTls>) -> Self {
+        match tls {
+            None => Self::Plaintext,
+            Some(ClientTls { identity: None, .. }) => Self::NoCertificate,
+            Some(_) => Self::Certificate,
+        }
+    }
+}
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Plaintext => "it may expect TLS",
+            Self::NoCertificate => "it may require a client certificate, and none was given",
+            Self::Certificate => "it may not accept the client certificate",
+        })
+    }
 }
 
 /// How far a dial has come.
@@ -246,28 +289,21 @@ async fn connect(
     progress.reach(Stage::Connecting);
     let (stream, remote) = reach(host, &candidates).await?;
     let _ = stream.set_nodelay(true);
-    match tls {
-        None => once(endpoint, stream, remote, progress).await,
+    let outcome = match tls {
+        None => once(endpoint, stream, progress).await,
         Some(tls) => {
             progress.reach(Stage::Securing);
             let connector = TlsConnector::from(tls.config()?);
             let name = tls.name_for(host)?;
             let handshake = connector.connect(name, stream).await;
             let stream = handshake.map_err(|source| DialError::Handshake { address: remote, source })?;
-            match once(endpoint, stream, remote, progress).await {
-                // In TLS 1.3 a server refuses our certificate after the client believes to be done.
-                Err(DialError::Protocol { source, .. }) if is_alert(&source) => {
-                    Err(DialError::Handshake { address: remote, source })
-                }
-                outcome => outcome,
-            }
+            once(endpoint, stream, progress).await
         }
-    }
-}
-
-/// Whether this is rustls telling of an alert.
-fn is_alert(error: &io::Error) -> bool {
-    error.to_string().contains("fatal alert")
+    };
+    outcome.map_err(|source| match source.kind() {
+        STRANGER => DialError::Protocol { address: remote, source },
+        _ => DialError::Ended { address: remote, source, shown: Shown::of(tls) },
+    })
 }
 
 /// The first of the host's addresses that accepts.
@@ -284,7 +320,7 @@ async fn reach(host: &str, candidates: &[SocketAddr]) -> Result<(TcpStream, Sock
 }
 
 /// A channel over this connection and no other, once the server has spoken.
-async fn once<S>(endpoint: Endpoint, stream: S, remote: SocketAddr, progress: &Progress) -> Result<Dialed, DialError>
+async fn once<S>(endpoint: Endpoint, stream: S, progress: &Progress) -> io::Result<Dialed>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -295,8 +331,7 @@ where
         let stream = stream.lock().ok().and_then(|mut stream| stream.take());
         async move { stream.ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the connection has ended")) }
     });
-    let failed = |source| DialError::Protocol { address: remote, source };
-    let channel = endpoint.connect_with_connector(connector).await.map_err(|error| failed(io::Error::other(error)))?;
-    greeting.heard().await.map_err(failed)?;
+    let channel = endpoint.connect_with_connector(connector).await.map_err(io::Error::other)?;
+    greeting.heard().await?;
     Ok(Dialed { channel, leaving })
 }

@@ -20,6 +20,9 @@ const HEADER: usize = 9;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 
+/// The kind of the error where a server speaks something else, which no broken connection has.
+pub(crate) const STRANGER: io::ErrorKind = io::ErrorKind::Unsupported;
+
 /// A connection whose incoming frames are watched.
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
@@ -124,15 +127,12 @@ impl Frames {
             [0x14..=0x17, 0x03, ..] => "the server speaks TLS, and was dialed without",
             _ => "the server does not speak HTTP/2",
         };
-        io::Error::new(io::ErrorKind::InvalidData, said)
+        io::Error::new(STRANGER, said)
     }
 }
 
 fn closed() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        "the server closed the connection before it said anything; it may expect TLS",
-    )
+    io::Error::new(io::ErrorKind::UnexpectedEof, "end of stream")
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {

@@ -13,7 +13,7 @@ mod greeting;
 pub mod listen;
 pub mod tls;
 
-pub use dial::{DialError, DialOptions, Dialed, Keepalive, Stage, dial, dial_at, resolve};
+pub use dial::{DialError, DialOptions, Dialed, Keepalive, Shown, Stage, dial, dial_at, resolve};
 pub use greeting::Leaving;
 pub use listen::{ConnectionInfo, incoming};
 pub use tls::{ClientAuthentication, ClientTls, ServerTls, TlsError};

@@ -8,7 +8,9 @@ use tokio::{
     net::TcpListener,
 };
 use tonic::transport::server::Connected;
-use windlass_transport::{ClientAuthentication, ClientTls, DialError, DialOptions, ServerTls, Stage, dial, incoming};
+use windlass_transport::{
+    ClientAuthentication, ClientTls, DialError, DialOptions, ServerTls, Shown, Stage, dial, incoming,
+};
 
 struct Pem {
     certificate: String,
@@ -137,8 +139,7 @@ async fn gives_up_on_a_silent_server_and_says_what_it_waited_for() {
 #[tokio::test]
 async fn says_what_a_server_speaks_instead_of_http2() {
     let error = against(|stream| async move { drop(stream) }, None).await;
-    let text = error.to_string();
-    assert!(matches!(error, DialError::Protocol { .. }), "{text}");
+    assert!(matches!(error, DialError::Ended { shown: Shown::Plaintext, .. }), "{error}");
     let error = against(
         |mut stream| async move {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
@@ -151,10 +152,16 @@ async fn says_what_a_server_speaks_instead_of_http2() {
 }
 
 #[tokio::test]
-async fn names_the_certificate_when_the_server_misses_ours() {
+async fn names_the_certificate_when_the_server_misses_ours_or_refuses_it() {
     let (server, other) = (self_signed("localhost", true), self_signed("localhost", true));
+    let stranger = self_signed("fabric-common", false);
     let clients = || ClientAuthentication::Require(vec![other.certificate.clone()]);
+    // What it answers with is an alert that may be lost when it closes; the cause may not.
     let error = meet(&server, clients(), trusting(&server)).await.unwrap_err();
-    assert!(matches!(&error, DialError::Handshake { .. }), "{error}");
-    assert!(error.to_string().contains("CertificateRequired"), "{error}");
+    assert!(matches!(&error, DialError::Ended { shown: Shown::NoCertificate, .. }), "{error}");
+    assert!(error.to_string().ends_with("; it may require a client certificate, and none was given"), "{error}");
+    let tls = ClientTls { identity: Some((stranger.certificate, stranger.key)), ..trusting(&server) };
+    let error = meet(&server, clients(), tls).await.unwrap_err();
+    assert!(matches!(&error, DialError::Ended { shown: Shown::Certificate, .. }), "{error}");
+    assert!(error.to_string().ends_with("; it may not accept the client certificate"), "{error}");
 }

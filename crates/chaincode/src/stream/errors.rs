@@ -232,7 +232,10 @@ fn dialing(error: &DialError) -> String {
         }
         DialError::Address(address) => transport(format!(": address {address}: invalid port")),
         DialError::Material(cause) => format!("error adding root certificate\n{cause}"),
-        DialError::Handshake { .. } | DialError::Protocol { .. } | DialError::Timeout { .. } => {
+        DialError::Handshake { .. }
+        | DialError::Protocol { .. }
+        | DialError::Ended { .. }
+        | DialError::Timeout { .. } => {
             format!("failed to create new connection: context deadline exceeded\n{error}")
         }
     }

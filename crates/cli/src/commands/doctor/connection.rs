@@ -62,7 +62,7 @@ async fn probe(address: &str, connection: &Connection) -> Finding {
                     Finding::warn(what, found, "the peer resolves the name; see that it can, where it runs")
                 }
                 DialError::Material(_) => Finding::fail(what, found, "see the certificates and the key; they are PEM"),
-                DialError::Handshake { .. } => Finding::fail(
+                DialError::Handshake { .. } | DialError::Ended { .. } => Finding::fail(
                     what,
                     found,
                     "see root_cert, client_cert and client_key, `domain` for the name in the server's certificate, and \

@@ -39,7 +39,7 @@ pub(super) async fn unreachable(network: &Network) {
         ("address", json!("no-such-host.invalid:7"), "lookup no-such-host.invalid: no such host"),
         ("address", json!(format!("127.0.0.1:{port}")), &refused),
         ("root_cert", json!(other_root()), "invalid peer certificate"),
-        ("client_auth_required", json!(false), "CertificateRequired"),
+        ("client_auth_required", json!(false), "it may require a client certificate, and none was given"),
         ("tls_required", json!(false), "TLS"),
     ];
     for (key, value, cause) in changes {
