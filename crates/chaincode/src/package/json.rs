@@ -53,6 +53,17 @@ impl Fields {
     }
 }
 
+/// Parses a JSON object as a Go program reads one into a map.
+pub(crate) fn object(json: &[u8]) -> Result<Map<String, Value>, String> {
+    match parse(json)? {
+        Value::Object(map) => Ok(map),
+        Value::Null => Ok(Map::new()),
+        other => {
+            Err(format!("json: cannot unmarshal {} into Go value of type map[string]interface {{}}", kind(&other)))
+        }
+    }
+}
+
 /// Parses any JSON value.
 pub(crate) fn parse(json: &[u8]) -> Result<Value, String> {
     serde_json::from_str(&String::from_utf8_lossy(json)).map_err(|error| {
@@ -300,5 +311,7 @@ mod tests {
         assert_eq!(fields.text("path"), Err(mismatch.to_owned()));
         let array = Fields::parse(b"[]", "p", "T").expect_err("an array");
         assert_eq!(array, "json: cannot unmarshal array into Go value of type p.T");
+        let array = object(b"[]").expect_err("an array");
+        assert_eq!(array, "json: cannot unmarshal array into Go value of type map[string]interface {}");
     }
 }

@@ -1,7 +1,7 @@
 //! Chaincode as a service: the package says where it serves, and there is nothing to build.
 //!
 //! Like Fabric's `ccaas_builder`, but it keeps `domain`, takes a number for `dial_timeout`, and writes a default
-//! that peers accept if there is none.
+//! that peers accept if there is none. The texts in `connection.json` are [`template`]s.
 
 use std::{env, fs, path::Path};
 
@@ -37,10 +37,10 @@ pub(super) fn build(source: &Path, metadata: &Path, output: &Path) -> Result<(),
         let path = source.join(CONNECTION);
         let text = fs::read(path).map_err(|error| format!("{CONNECTION} not found in source folder: {error}"))?;
         let data = match env::var(CONFIG) {
-            Ok(config) if !config.is_empty() => json::parse(config.as_bytes()),
-            _ => Ok(Value::Object(Map::new())),
+            Ok(config) if !config.is_empty() => json::object(config.as_bytes()),
+            _ => Ok(Map::new()),
         };
-        let data = data.map_err(|error| format!("Failed to unmarshal {error}"))?;
+        let data = Value::Object(data.map_err(|error| format!("Failed to unmarshal {error}"))?);
         let connection = fill(&text, &data)?;
         folders::copy_into(metadata, output)?;
         folders::keep_meta_inf(source, output)?;
@@ -162,8 +162,8 @@ mod tests {
             ("nonsense", "Failed to unmarshal invalid character 'o' in literal null (expecting 'u')"),
             (
                 r#"{"address":"{{.x}}"}"#,
-                "Failed to parse the Address field template: template: Address:1: executing \"Address\" at <.x>: \
-                 map has no entry for key \"x\"",
+                "Failed to parse the Address field template: template: :1:2: executing \"\" at <.x>: map has no entry for \
+                 key \"x\"",
             ),
         ] {
             assert_eq!(fill(text.as_bytes(), &serde_json::json!({})), Err(error.to_owned()));

@@ -1,70 +1,40 @@
-//! Texts with `{{.name}}` in them, as Fabric's ccaas builder fills them.
+//! Texts with `{{.name}}` in them, as Fabric's ccaas builder fills them: templates of Go's `text/template`, with the
+//! option that a missing key is an error.
+//!
+//! Everything of the language is there but complex numbers. Templates come with packages and are not trusted, so what
+//! one may cost is bounded ([`budget`]), and so is how deep it may be nested.
 
-use serde_json::Value;
-
-/// Fills a text from a JSON object. Only fields are known (`{{.a}}`, `{{ .a.b }}`), which is what is used; a field
-/// that is not there is an error.
-// Fabric: external-builders §11
-pub(super) fn fill(text: &str, field: &str, data: &Value) -> Result<String, String> {
-    let failed = |cause: String| format!("Failed to parse the {field} field template: template: {field}:1: {cause}");
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("{{") {
-        filled.push_str(before);
-        let (action, after) = after.split_once("}}").ok_or_else(|| failed("unclosed action".to_owned()))?;
-        filled.push_str(&evaluate(action.trim(), field, data).map_err(failed)?);
-        rest = after;
-    }
-    filled.push_str(rest);
-    Ok(filled)
-}
-
-fn evaluate(action: &str, field: &str, data: &Value) -> Result<String, String> {
-    let path = action
-        .strip_prefix('.')
-        .filter(|path| path.split('.').all(is_identifier))
-        .ok_or_else(|| format!("only fields such as {{{{.peername}}}} are known here, not {{{{{action}}}}}"))?;
-    let mut value = data;
-    for key in path.split('.') {
-        let missing = || format!("executing \"{field}\" at <{action}>: map has no entry for key \"{key}\"");
-        value = value.get(key).ok_or_else(missing)?;
-    }
-    Ok(match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    })
-}
-
-fn is_identifier(part: &str) -> bool {
-    part.starts_with(|first: char| first.is_alphabetic() || first == '_')
-        && part.chars().all(|c| c.is_alphanumeric() || c == '_')
-}
-
+mod budget;
+mod compare;
+mod eval;
+mod float;
+mod format;
+mod functions;
+mod lexer;
+mod literal;
+mod node;
+mod parser;
+mod quote;
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod tests;
+mod value;
 
-    #[test]
-    fn fills_fields() {
-        let data = serde_json::json!({ "peername": "peer0org1", "a": { "b": 7 } });
-        for (text, filled) in [
-            ("plain:9999", "plain:9999"),
-            ("{{.peername}}_basic:9999", "peer0org1_basic:9999"),
-            ("{{ .a.b }}-{{.peername}}", "7-peer0org1"),
-        ] {
-            assert_eq!(fill(text, "Address", &data).as_deref(), Ok(filled));
-        }
-    }
+use serde_json::Value as Json;
+use value::Value;
 
-    #[test]
-    fn refuses_what_it_cannot_fill() {
-        for (text, cause) in [
-            ("{{.other}}", "executing \"Address\" at <.other>: map has no entry for key \"other\""),
-            ("{{.a", "unclosed action"),
-            ("{{if .a}}", "only fields such as {{.peername}} are known here, not {{if .a}}"),
-        ] {
-            let error = fill(text, "Address", &serde_json::json!({})).expect_err(text);
-            assert_eq!(error, format!("Failed to parse the Address field template: template: Address:1: {cause}"));
-        }
+/// How deep parentheses, branches, loops and calls of templates may be nested. Go stops at 100,000 calls.
+const DEPTH_MAX: usize = 200;
+
+/// Fills a text from a JSON object. The field is where the text comes from.
+// Fabric: external-builders §11
+pub(super) fn fill(text: &str, field: &str, data: &Json) -> Result<String, String> {
+    execute(text, data).map_err(|cause| format!("Failed to parse the {field} field template: {cause}"))
+}
+
+fn execute(text: &str, data: &Json) -> Result<String, String> {
+    if text.len() > budget::TEXT_MAX {
+        return Err(format!("template: longer than {} KiB", budget::TEXT_MAX >> 10));
     }
+    let filled = eval::execute(text, &parser::parse(text)?, Value::from_json(data))?;
+    Ok(String::from_utf8_lossy(&filled).into_owned())
 }

@@ -1,0 +1,3 @@
+module windlass.example/templates
+
+go 1.24
