@@ -90,9 +90,9 @@ pub enum Warning {
     /// A variable that is no setting.
     #[error("unknown variable {0}")]
     UnknownVariable(String),
-    /// A setting, or a section, of Fabric's that changes nothing here.
-    #[error("{0} has no effect here")]
-    WithoutEffect(String),
+    /// Settings and sections of Fabric's that change nothing here. A stock `core.yaml` has dozens of them.
+    #[error("without effect here: {}", .0.join(", "))]
+    WithoutEffect(Vec<String>),
     /// A value that was replaced, as Fabric replaces it.
     #[error("{key} is {value}, which is less than {least}; {used} is used")]
     TooSmall {

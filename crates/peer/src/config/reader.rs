@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
         for key in unknown {
             match is_without_effect(&key) {
                 Some(section) => {
-                    without_effect.insert(section);
+                    without_effect.insert(section.to_owned());
                 }
                 None => self.warnings.push(Warning::UnknownKey(key)),
             }
@@ -207,13 +207,15 @@ impl<'a> Reader<'a> {
                 let key = upper[PREFIX.len()..].to_ascii_lowercase().replace('_', ".");
                 match is_without_effect(&key) {
                     Some(section) => {
-                        without_effect.insert(section);
+                        without_effect.insert(section.to_owned());
                     }
                     None => self.warnings.push(Warning::UnknownVariable((*name).to_owned())),
                 }
             }
         }
-        self.warnings.extend(without_effect.into_iter().map(|section| Warning::WithoutEffect(section.to_owned())));
+        if !without_effect.is_empty() {
+            self.warnings.push(Warning::WithoutEffect(without_effect.into_iter().collect()));
+        }
         (self.settings, self.faults, self.warnings)
     }
 

@@ -168,14 +168,12 @@ extra: {a: 1}
     assert_eq!(
         texts,
         [
-            "chaincode.builder has no effect here",
-            "peer.gossip has no effect here",
             "unknown key chaincode.externalBuilders[0].colour in the configuration file",
             "unknown key extra in the configuration file",
             "unknown key peer.limits in the configuration file",
             "unknown key peer.lissenAddress in the configuration file",
             "unknown variable CORE_PEER_LISSENADDRESS",
-            "vm has no effect here",
+            "without effect here: chaincode.builder, peer.gossip, vm",
         ]
     );
 }
