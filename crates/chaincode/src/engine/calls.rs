@@ -329,6 +329,13 @@ impl Host for Core {
         self.config().total_query_limit
     }
 
+    fn has_collection(&self, transaction: &Transaction, namespace: &str, collection: &str) -> bool {
+        let channel = self.channels.config(&transaction.channel);
+        channel.zip(transaction.simulation.as_deref()).is_some_and(|(channel, simulation)| {
+            self.definitions.has_collection(&channel, namespace, collection, simulation).unwrap_or_default()
+        })
+    }
+
     fn invoke(
         self: Arc<Self>,
         transaction: Arc<Transaction>,

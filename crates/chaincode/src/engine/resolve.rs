@@ -1,9 +1,10 @@
 //! From a chaincode's name to what must run.
 
 use bytes::Bytes;
+use windlass_identity::channel::ChannelConfig;
 
 use crate::{
-    lifecycle::Lifecycle,
+    lifecycle::{Lifecycle, StateError},
     simulation::{Simulation, SimulationError},
 };
 
@@ -33,6 +34,15 @@ pub(crate) trait Definitions: Send + Sync {
 
     /// The names under which channels run the package `id`, sorted.
     fn names(&self, id: &str) -> Vec<String>;
+
+    /// Whether the chaincode `name` of `channel` has this private data collection, defined or implicit.
+    fn has_collection(
+        &self,
+        channel: &ChannelConfig,
+        name: &str,
+        collection: &str,
+        simulation: &dyn Simulation,
+    ) -> Result<bool, StateError>;
 }
 
 impl Definitions for Lifecycle {
@@ -48,6 +58,16 @@ impl Definitions for Lifecycle {
 
     fn names(&self, id: &str) -> Vec<String> {
         Lifecycle::names(self, id)
+    }
+
+    fn has_collection(
+        &self,
+        channel: &ChannelConfig,
+        name: &str,
+        collection: &str,
+        simulation: &dyn Simulation,
+    ) -> Result<bool, StateError> {
+        self.collection(channel, name, collection, simulation).map(|found| found.is_some())
     }
 }
 

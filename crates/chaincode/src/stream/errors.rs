@@ -30,6 +30,11 @@ pub(crate) enum RequestError {
          definition/instantiation"
     )]
     NoCollections(String),
+    #[error(
+        "collection {channel}/{namespace}/{collection} is defined, but chaincode cannot use private data here: this \
+         version keeps the definitions of collections only"
+    )]
+    NoPrivateData { channel: String, namespace: String, collection: String },
     #[error("application config does not exist for {0}")]
     NoApplicationConfig(String),
     #[error("key level endorsement is not enabled, channel application capability of V1_3 or later is required")]

@@ -35,6 +35,9 @@ pub(crate) trait Host: Send + Sync {
     /// How many rows one query may return in all.
     fn total_query_limit(&self) -> u32;
 
+    /// Whether `namespace` has this private data collection, defined or implicit, as the transaction sees it.
+    fn has_collection(&self, transaction: &Transaction, namespace: &str, collection: &str) -> bool;
+
     /// Calls another chaincode and returns its final message.
     fn invoke(
         self: Arc<Self>,

@@ -41,9 +41,10 @@ pub(super) async fn invoke(args: &InvokeArgs, printer: &Printer) -> anyhow::Resu
         let transaction = Transaction { transaction_id: &id, block, code: "VALID" };
         Answer::new(&response, Some(transaction)).print(printer)?;
     } else {
-        result::print(printer, &response.payload);
+        // First, since the answer may not end its line.
         let text = format!("block {block}  transaction {id}");
         printer.note(format_args!("{}  {}", printer.good("VALID"), printer.dim(text)));
+        result::print(printer, &response.payload);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -46,7 +46,7 @@ pub(crate) fn print(printer: &Printer, network: &Network, chaincodes: &[Deployed
             let kind = chaincode.package.as_ref().map_or("by hand", |package| &package.kind);
             let definition = &defined.definition;
             let (version, sequence) = (&definition.version, definition.sequence);
-            let took = milliseconds(chaincode.took);
+            let took = elapsed(chaincode.took);
             let text = format!("{kind} {version}, sequence {sequence}, {what}{place} in {took}");
             row(printer, &chaincode.name, &text);
         }
@@ -70,7 +70,7 @@ pub(crate) fn print(printer: &Printer, network: &Network, chaincodes: &[Deployed
         printer.line(format_args!("  source {}  # as admin of {}", other.env_script().display(), other.msp_id()));
     }
     printer.line("");
-    let ready = format!("ready in {} (network {})", milliseconds(total), milliseconds(up));
+    let ready = format!("ready in {} (network {})", elapsed(total), elapsed(up));
     printer.line(format_args!("{}  {}", printer.good(ready), printer.dim("Ctrl-C stops it")));
     printer.line("");
 }
@@ -115,8 +115,8 @@ fn row(printer: &Printer, name: &str, value: &str) {
     printer.line(format_args!("  {} {value}", printer.dim(format!("{name:<11}"))));
 }
 
-fn milliseconds(duration: Duration) -> String {
-    if duration < Duration::from_secs(10) {
+fn elapsed(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
         format!("{} ms", duration.as_millis())
     } else {
         format!("{:.1} s", duration.as_secs_f32())

@@ -13,6 +13,7 @@ use tokio::{
     time::timeout,
 };
 use tonic::transport::Server;
+use windlass_identity::channel::ChannelConfig;
 use windlass_proto::protos::{ChaincodeInput, Response, SignedProposal};
 use windlass_transport::{ClientAuthentication, ClientTls, ServerTls, incoming};
 
@@ -27,6 +28,7 @@ use crate::{
         resolve::Definitions,
     },
     launch::source::{Artifact, Running, Source},
+    lifecycle::StateError,
     simulation::Simulation,
     system::{SystemCall, SystemChaincode, success},
     transaction::Transaction,
@@ -211,6 +213,16 @@ impl Definitions for TestDefinitions {
         let definitions = self.0.lock();
         let named = definitions.iter().filter(|(_, resolved)| resolved.chaincode_id == id);
         named.map(|((_, name), _)| name.clone()).collect()
+    }
+
+    fn has_collection(
+        &self,
+        _: &ChannelConfig,
+        _: &str,
+        collection: &str,
+        _: &dyn Simulation,
+    ) -> Result<bool, StateError> {
+        Ok(collection == "defined")
     }
 }
 

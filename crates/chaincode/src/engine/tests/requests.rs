@@ -67,12 +67,17 @@ async fn refusals_have_their_exact_texts() {
     let executed = harness.call("cc", "tx");
     let call = wire.call(Type::Transaction).await;
     let unknown = "collection ch/cc/secret could not be found";
+    let defined = "collection ch/cc/defined is defined, but chaincode cannot use private data here: this version keeps \
+                   the definitions of collections only";
+    let own = GetState { key: String::from("k"), collection: String::from("defined") };
     let key = String::from("k");
     let collection = String::from("secret");
     for (kind, request, expected) in [
         (Type::GetState, get("broken").encode_to_vec(), "the ledger is broken"),
         (Type::GetState, get("panic").encode_to_vec(), "panic during execution"),
         (Type::GetState, private("k").encode_to_vec(), unknown),
+        (Type::GetState, own.encode_to_vec(), defined),
+        (Type::GetPrivateDataHash, own.encode_to_vec(), defined),
         (Type::DelState, private("k").encode_to_vec(), unknown),
         (Type::PurgePrivateData, private("k").encode_to_vec(), unknown),
         (Type::PurgePrivateData, get("k").encode_to_vec(), "only applicable for private data"),

@@ -1,5 +1,5 @@
-//! Private data, on a peer without any: no definition here has collections, and the implicit ones of
-//! organizations are not for chaincode yet.
+//! Private data, which chaincode does not have here yet: every collection is refused, one that is defined with
+//! the reason.
 
 use bytes::Bytes;
 use prost::Message;
@@ -19,15 +19,18 @@ impl Context {
             return Ok(());
         }
         self.not_during_init()?;
-        Err(self.unknown(collection))
+        Err(self.refusal(collection))
     }
 
     /// GET_PRIVATE_DATA_HASH asks the ledger without looking at membership, hence the other text.
     // Fabric: chaincode-protocol §10
     pub(super) fn private_hash(&self, payload: Bytes) -> Result<Bytes, RequestError> {
-        GetState::decode(payload)?;
+        let request = GetState::decode(payload)?;
         self.not_during_init()?;
-        Err(RequestError::NoCollections(self.namespace.clone()))
+        Err(match self.refusal(&request.collection) {
+            RequestError::UnknownCollection { namespace, .. } => RequestError::NoCollections(namespace),
+            not_here => not_here,
+        })
     }
 
     /// PURGE_PRIVATE_DATA.
@@ -41,18 +44,21 @@ impl Context {
             return Err(RequestError::PurgeWithoutCollection);
         }
         self.not_during_init()?;
-        Err(self.unknown(collection))
+        Err(self.refusal(collection))
     }
 
     fn not_during_init(&self) -> Result<(), RequestError> {
         if self.init { Err(RequestError::PrivateDuringInit) } else { Ok(()) }
     }
 
-    fn unknown(&self, collection: &str) -> RequestError {
-        RequestError::UnknownCollection {
-            channel: self.transaction.channel.clone(),
-            namespace: self.namespace.clone(),
-            collection: collection.to_owned(),
+    fn refusal(&self, collection: &str) -> RequestError {
+        let (channel, namespace) = (self.transaction.channel.clone(), self.namespace.clone());
+        let is_defined = self.host.has_collection(&self.transaction, &namespace, collection);
+        let collection = collection.to_owned();
+        if is_defined {
+            RequestError::NoPrivateData { channel, namespace, collection }
+        } else {
+            RequestError::UnknownCollection { channel, namespace, collection }
         }
     }
 }

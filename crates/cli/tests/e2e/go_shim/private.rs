@@ -26,6 +26,12 @@ async fn refuses_collections_that_are_not_defined() {
     let reason = "collection config not defined for chaincode [shim], pass the collection configuration upon chaincode \
                   definition/instantiation";
     assert!(refusal.ends_with(reason), "{refusal}");
+    // One that every chaincode has is refused with the reason.
+    let refusal = client.error("shim", &["GetPrivate", "_implicit_org_Org1MSP", "k"]).await;
+    assert!(
+        refusal.contains("_implicit_org_Org1MSP is defined, but chaincode cannot use private data here"),
+        "{refusal}"
+    );
     // Refused calls leave the chaincode in order.
     client.submit("shim", &["Put", "k", "v"]).await.expect("a transaction");
     windlass.stop();
