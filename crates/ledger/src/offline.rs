@@ -4,15 +4,11 @@
 
 use std::{fs, io, path::Path};
 
-use prost::Message;
-
 use crate::{
     LedgerError, LedgerOptions,
     blocks::{BlockFiles, Location, StoredBlock, WalkFrom, sync_folder},
-    keys,
-    private::{self, BlockPrivate},
-    rebuild,
-    store::{Batch, Store},
+    keys, private, rebuild,
+    store::Batch,
     transaction::Transaction,
 };
 
@@ -92,23 +88,24 @@ fn cut_after(dir: &Path, number: u64, options: &LedgerOptions) -> Result<(), Led
     let Some(first) = first else { return Ok(()) };
     if let Some(store) = rebuild::open_existing(dir, options)? {
         for stored in blocks.iterate(first) {
-            keep_private(&*store, &stored?)?;
+            store.apply(kept_of(&stored?)?)?;
         }
+        // Once for all of them: until the cut, which is next, the blocks have it too.
+        store.flush()?;
     }
     Ok(blocks.cut_at(first)?)
 }
 
-/// Keeps the private data of a block as that of endorsements made when it was due: until long after it comes again.
-fn keep_private(store: &dyn Store, stored: &StoredBlock) -> Result<(), LedgerError> {
-    let unreadable = |_| LedgerError::Damaged("the private data of a block cannot be read");
+/// The private data of a block as that of endorsements made when it was due: kept until long after it comes again.
+fn kept_of(stored: &StoredBlock) -> Result<Batch, LedgerError> {
     let height = stored.block.header.as_ref().map_or(0, |header| header.number);
     let entries = stored.block.data.as_ref().map(|data| data.data.as_slice()).unwrap_or_default();
-    for transaction in BlockPrivate::decode(stored.private.clone()).map_err(unreadable)?.transactions {
-        let entry = usize::try_from(transaction.index).ok().and_then(|index| entries.get(index));
-        let header = entry.and_then(Transaction::header);
-        if let (Some(header), Some(set)) = (header, &transaction.set) {
-            private::keep(store, height, &header.tx_id, set)?;
+    let mut kept = Batch::new();
+    for (index, set) in private::of_block(stored.private.clone())? {
+        let entry = usize::try_from(index).ok().and_then(|index| entries.get(index));
+        if let Some(header) = entry.and_then(Transaction::header) {
+            private::keep_in(&mut kept, height, &header.tx_id, &set)?;
         }
     }
-    Ok(())
+    Ok(kept)
 }

@@ -51,18 +51,23 @@ pub(crate) fn of_block(frame: Bytes) -> Result<PrivateWrites, LedgerError> {
 
 /// Keeps the private writes of an endorsement made at `height`; durable on return.
 pub(crate) fn keep(store: &dyn Store, height: u64, tx_id: &str, set: &TxPvtReadWriteSet) -> Result<(), LedgerError> {
+    let mut batch = Batch::new();
+    keep_in(&mut batch, height, tx_id, set)?;
+    store.apply(batch)?;
+    // The endorsement vouches for having the data.
+    Ok(store.flush()?)
+}
+
+/// Adds to `batch` what [`keep`] writes.
+pub(crate) fn keep_in(batch: &mut Batch, height: u64, tx_id: &str, set: &TxPvtReadWriteSet) -> Result<(), LedgerError> {
     keys::check("", "", tx_id)?;
     let bytes = set.encode_to_vec();
     let key = keys::transient(tx_id, &sha256(&bytes));
     let mut value = Vec::with_capacity(8 + bytes.len());
     value.extend_from_slice(&height.to_be_bytes());
     value.extend_from_slice(&bytes);
-    let mut batch = Batch::new();
     batch.put(keys::transient_by_height(height, &key), Bytes::new());
     batch.put(key, value);
-    store.apply(batch)?;
-    // The endorsement vouches for having the data.
-    store.flush()?;
     Ok(())
 }
 

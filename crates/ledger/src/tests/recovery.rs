@@ -68,6 +68,15 @@ fn commit_one(chain: &Chain, number: u64) {
     }
 }
 
+/// The blocks that the ledger lacks, from the ordering service: their private data was kept.
+fn come_again(chain: &Chain, latest: &Picture) {
+    for block in &latest.blocks[chain.ledger.height() as usize..] {
+        let codes = block.metadata.as_ref().expect("metadata").metadata[2].iter();
+        let codes = codes.map(|code| i32::from(*code).try_into().expect("a code")).collect();
+        chain.ledger.commit(block.clone(), codes).expect("committed again");
+    }
+}
+
 fn state(folder: &Path) -> PathBuf {
     folder.join("state")
 }
@@ -240,12 +249,7 @@ fn going_back_gives_what_was_there_and_the_blocks_can_come_again() {
             assert_eq!(offline::last_block(folder).expect("a block"), target);
         });
         assert_eq!(picture(&chain.ledger), earlier, "back to {target}");
-        // The same blocks from the ordering service: their private data was kept.
-        for block in &latest.blocks[target as usize + 1..] {
-            let codes = block.metadata.as_ref().expect("metadata").metadata[2].iter();
-            let codes = codes.map(|code| i32::from(*code).try_into().expect("a code")).collect();
-            chain.ledger.commit(block.clone(), codes).expect("committed again");
-        }
+        come_again(&chain, &latest);
         assert_eq!(picture(&chain.ledger), latest, "forth from {target}");
     }
 }
@@ -257,6 +261,7 @@ fn going_back_is_finished_by_the_next_opening_wherever_a_crash_interrupts_it() {
     commit_one(&chain, 1);
     let earlier = picture(&chain.ledger);
     (2..=4).for_each(|number| commit_one(&chain, number));
+    let latest = picture(&chain.ledger);
     // Written down, and nothing else.
     let chain = chain.reopen(|folder| fs::write(folder.join("rollback"), "1").expect("written"));
     assert_eq!(picture(&chain.ledger), earlier);
@@ -267,6 +272,34 @@ fn going_back_is_finished_by_the_next_opening_wherever_a_crash_interrupts_it() {
     // Not even written down whole.
     let chain = chain.reopen(|folder| fs::write(folder.join("rollback.new"), "").expect("written"));
     assert_eq!(picture(&chain.ledger), earlier);
+    come_again(&chain, &latest);
+    assert_eq!(picture(&chain.ledger), latest);
+}
+
+#[test]
+fn going_back_loses_no_private_data_whether_a_crash_comes_while_it_is_kept_or_before_the_cut() {
+    let [options, _] = testing::options();
+    let chain = Chain::with(options.clone());
+    commit_one(&chain, 1);
+    let earlier = picture(&chain.ledger);
+    (2..=4).for_each(|number| commit_one(&chain, number));
+    let latest = picture(&chain.ledger);
+    let saved = tempfile::tempdir().expect("a folder");
+    let blocks = |folder: &Path| folder.join("blocks");
+    let mut chain = chain.reopen(|folder| copy(&blocks(folder), saved.path()));
+    // What going back to each of these blocks has kept is what going back to block 1 had kept by then: nothing of a
+    // block, all of the last one, all of every block. The blocks are uncut.
+    for kept_after in [4, 3, 1] {
+        chain = chain.reopen(|folder| {
+            offline::roll_back(folder, kept_after, &options).expect("rolled back");
+            fs::remove_dir_all(blocks(folder)).expect("removed");
+            copy(saved.path(), &blocks(folder));
+            fs::write(folder.join("rollback"), "1").expect("written");
+        });
+        assert_eq!(picture(&chain.ledger), earlier, "kept after {kept_after}");
+        come_again(&chain, &latest);
+        assert_eq!(picture(&chain.ledger), latest, "kept after {kept_after}");
+    }
 }
 
 #[test]
