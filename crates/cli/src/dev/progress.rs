@@ -34,31 +34,30 @@ async fn show(printer: Printer, whose: String, mut progress: broadcast::Receiver
             Err(broadcast::error::RecvError::Lagged(_)) => continue,
             Err(broadcast::error::RecvError::Closed) => return,
         };
-        if !matches!(step, Step::Build | Step::Release) {
+        // `release` comes after it, and is no build of its own.
+        if step != Step::Build {
             continue;
         }
-        let label = format!("{}{whose}", id.split(':').next().unwrap_or(&id));
-        match event {
+        let what = format!("{}{whose} with {builder}", id.split(':').next().unwrap_or(&id));
+        match &event {
             StepEvent::Started => {
-                if step == Step::Build {
-                    let message = format!("building {label} with {builder}");
-                    if !printer.is_terminal() {
-                        printer.note(&message);
-                    }
-                    bars.insert(id, printer.spinner(message));
+                let message = format!("building {what}");
+                if !printer.is_terminal() {
+                    printer.note(&message);
                 }
+                bars.insert(id, printer.spinner(message));
             }
             StepEvent::Output(line) => {
                 if let Some(bar) = bars.get(&id) {
-                    bar.set_message(format!("building {label} with {builder}: {}", shorten(&line.text)));
+                    bar.set_message(format!("building {what}: {}", shorten(&line.text)));
                 }
             }
             StepEvent::Finished { took, failure } => {
                 if let Some(bar) = bars.remove(&id) {
                     bar.finish_and_clear();
                 }
-                if failure.is_none() && took >= WORTH_SAYING {
-                    printer.note(format_args!("built {label} with {builder} in {:.1} s", took.as_secs_f32()));
+                if failure.is_none() && *took >= WORTH_SAYING {
+                    printer.note(format_args!("built {what} in {:.1} s", took.as_secs_f32()));
                 }
             }
         }

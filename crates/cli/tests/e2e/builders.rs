@@ -103,10 +103,11 @@ async fn builds_and_runs_with_a_builder_of_ones_own() {
 }
 
 #[test]
-fn a_build_may_take_longer_than_the_peer_waits() {
+fn a_build_may_take_longer_than_the_peer_waits_and_is_told_of_once() {
     let place = Place::new();
     let slow = format!("{BUILD}sleep 8\n");
-    let programs = [("bin/detect", DETECT), ("bin/build", &slow), ("bin/run", RUN)];
+    let release = "#!/bin/sh\nsleep 1\n";
+    let programs = [("bin/detect", DETECT), ("bin/build", &slow), ("bin/release", release), ("bin/run", RUN)];
     let core = configuration(&place, "shell", &programs, &["WINDLASS"]);
     let settings = fs::read_to_string(&core).expect("a file");
     fs::write(&core, format!("{settings}  executetimeout: 3s\n  installTimeout: 1s\n")).expect("a file");
@@ -118,7 +119,8 @@ fn a_build_may_take_longer_than_the_peer_waits() {
         .env("WINDLASS", env!("CARGO_BIN_EXE_windlass"))
         .start();
     assert_eq!(windlass.ready.chaincodes[0].name, "own");
-    windlass.stop();
+    let said = windlass.stop().stderr();
+    assert_eq!(said.matches("built own with shell in ").count(), 1, "{said}");
 }
 
 #[test]
