@@ -37,6 +37,7 @@ mod spawner;
 
 pub use artifact::Build;
 pub use connection::{Connection, ConnectionError, ConnectionTls};
+pub use disk::remove as remove_folder;
 pub use error::{BuildError, Declined, Failure, StepError};
 pub use journal::Journal;
 pub use output::{OutputLine, Stream};

@@ -19,14 +19,23 @@ pub(crate) mod ports;
 mod progress;
 mod trace;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
 
 use crate::{args::dev::DevArgs, printer::Printer};
 use folder::Folder;
 use network::Network;
+
+/// Removing files that takes longer is worth a word.
+const WORTH_SAYING: Duration = Duration::from_secs(1);
 
 /// Runs the network until it is interrupted.
 pub(crate) async fn run(args: DevArgs, printer: &Printer) -> anyhow::Result<()> {
@@ -42,8 +51,8 @@ pub(crate) async fn run(args: DevArgs, printer: &Printer) -> anyhow::Result<()> 
         }
     });
 
-    let folder = Arc::new(Folder::open(&args)?);
-    let network = Network::start(&args, folder, printer).await?;
+    let folder = Arc::new(Folder::open(&args, printer)?);
+    let network = Network::start(&args, folder.clone(), printer).await?;
     let up = started.elapsed();
     let outcome = tokio::select! {
         outcome = serve(&args, &network, printer, started, up) => outcome,
@@ -52,12 +61,29 @@ pub(crate) async fn run(args: DevArgs, printer: &Printer) -> anyhow::Result<()> 
             Ok(())
         }
     };
-    // A second signal means now.
     tokio::select! {
-        () = network.shutdown() => {}
-        _ = signal_again() => {}
+        () = end(network, &folder, printer) => {}
+        // That means now. The next network removes what this one leaves.
+        _ = signal_again() => std::mem::forget(folder),
     }
     outcome
+}
+
+/// Ends everything that runs, then removes the folder if it is to go.
+async fn end(network: Network, folder: &Arc<Folder>, printer: &Printer) {
+    network.shutdown().await;
+    let folder = folder.clone();
+    let mut cleared = tokio::task::spawn_blocking(move || folder.clear());
+    let cleared = match timeout(WORTH_SAYING, &mut cleared).await {
+        Ok(cleared) => cleared,
+        Err(_) => {
+            printer.note("everything has ended; removing its files");
+            cleared.await
+        }
+    };
+    if let Ok(Err(error)) = cleared {
+        printer.warn(format_args!("{error:#}"));
+    }
 }
 
 async fn serve(
@@ -65,7 +91,7 @@ async fn serve(
     network: &Network,
     printer: &Printer,
     started: Instant,
-    up: std::time::Duration,
+    up: Duration,
 ) -> anyhow::Result<()> {
     let output = trace::output(network);
     let chaincodes = deploy::all(args, network, printer).await?;

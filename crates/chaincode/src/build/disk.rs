@@ -8,6 +8,8 @@ use std::{
     io, mem,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    thread,
 };
 
 use rustix::{
@@ -69,47 +71,94 @@ fn look(folder: &OwnedFd, bytes: &mut u64) -> (Identity, Vec<CString>) {
 
 /// Removes a folder with all that is in it, or a file; it is no error if there is neither.
 ///
-/// Folders move up until all are directly below this one: so each is emptied once, and none lies deep.
+/// Folders move up until all are directly below this one: so each is emptied once, none lies deep, and several are emptied
+/// at once.
 ///
 /// # Errors
 /// When something cannot be removed. What can be is gone then.
-pub(crate) fn remove(path: &Path) -> io::Result<()> {
+pub fn remove(path: &Path) -> io::Result<()> {
     let root = match enter_to_change(CWD, path) {
         Ok(root) => root,
         Err(Errno::NOENT) => return Ok(()),
         Err(Errno::NOTDIR | Errno::LOOP) => return Ok(gone(unlinkat(CWD, path, AtFlags::empty()))?),
         Err(error) => return Err(error.into()),
     };
-    let mut removal = Removal { root, moved: 0, tried: 0 };
+    let removal = Removal { root, moved: AtomicU64::new(0), tried: AtomicU64::new(0) };
     loop {
-        let (before, mut removed, mut failed) = (removal.moved, false, None);
-        for name in names(&removal.root)? {
-            match removal.remove(&name?) {
-                Ok(()) => removed = true,
-                Err(error) => failed = Some(error),
+        let before = removal.moved.load(Relaxed);
+        let mut passed = Passed::default();
+        let mut found = names(&removal.root)?;
+        loop {
+            let some: Vec<_> = found.by_ref().take(AT_ONCE).collect::<Result<_, _>>()?;
+            if some.is_empty() {
+                break;
             }
+            passed = passed.and(removal.remove_all(&some));
         }
-        match failed {
+        match passed.failed {
             // What moved up may not have been seen yet.
-            _ if removed || removal.moved > before => {}
+            _ if passed.removed || removal.moved.load(Relaxed) > before => {}
             Some(error) => return Err(error.into()),
             None => return Ok(gone(unlinkat(CWD, path, AtFlags::REMOVEDIR))?),
         }
     }
 }
 
+/// How many names are read before what they name is removed.
+const AT_ONCE: usize = 256;
+/// How many threads remove. It is the disk that they wait for: 24,000 files of Node packages took one thread 41 to 48 s,
+/// and eight 8 to 14 s.
+const THREADS: usize = 8;
+/// One more thread for each so many names.
+const WORTH_A_THREAD: usize = 8;
+
 /// A folder that is being removed.
 struct Removal {
     root: OwnedFd,
     /// How many folders moved up into it.
-    moved: u64,
+    moved: AtomicU64,
     /// How many names for them were tried.
-    tried: u64,
+    tried: AtomicU64,
+}
+
+/// What became of some names.
+#[derive(Default)]
+struct Passed {
+    /// Whether anything was removed.
+    removed: bool,
+    /// Why something was not.
+    failed: Option<Errno>,
+}
+
+impl Passed {
+    fn and(self, other: Self) -> Self {
+        Self { removed: self.removed || other.removed, failed: other.failed.or(self.failed) }
+    }
 }
 
 impl Removal {
+    /// Removes what lies directly below under these names.
+    fn remove_all(&self, names: &[CString]) -> Passed {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut passed = Passed::default();
+            while let Some(name) = names.get(next.fetch_add(1, Relaxed)) {
+                let failed = self.remove(name).err();
+                passed = passed.and(Passed { removed: failed.is_none(), failed });
+            }
+            passed
+        };
+        thread::scope(|scope| {
+            let more = 1..(names.len() / WORTH_A_THREAD).min(THREADS);
+            // Where the system has no thread for us, those that there are do it.
+            let more: Vec<_> = more.filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
+            let own = work();
+            more.into_iter().filter_map(|thread| thread.join().ok()).fold(own, Passed::and)
+        })
+    }
+
     /// Removes what lies directly below, a folder or not.
-    fn remove(&mut self, name: &CStr) -> Result<(), Errno> {
+    fn remove(&self, name: &CStr) -> Result<(), Errno> {
         let folder = match enter_to_change(&self.root, name) {
             Ok(folder) => folder,
             Err(Errno::NOTDIR | Errno::LOOP) => return gone(unlinkat(&self.root, name, AtFlags::empty())),
@@ -131,10 +180,9 @@ impl Removal {
         }
     }
 
-    fn move_up(&mut self, folder: &OwnedFd, name: &CStr) -> Result<(), Errno> {
+    fn move_up(&self, folder: &OwnedFd, name: &CStr) -> Result<(), Errno> {
         loop {
-            self.tried += 1;
-            let to = format!(".removed-{}", self.tried);
+            let to = format!(".removed-{}", self.tried.fetch_add(1, Relaxed));
             let moved = match renameat(folder, name, &self.root, &to) {
                 // It must be ours to change as well.
                 Err(Errno::ACCESS) => {
@@ -148,7 +196,7 @@ impl Removal {
                 Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
                 Err(error) => return Err(error),
                 Ok(()) => {
-                    self.moved += 1;
+                    self.moved.fetch_add(1, Relaxed);
                     return Ok(());
                 }
             }
@@ -294,6 +342,19 @@ pub(super) mod tests {
         fs::create_dir(&folder).expect("a folder");
         nest(&folder, 5_000);
         assert!(size_of(&folder) >= 1 << 20);
+        remove(&folder).expect("removed");
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn removes_more_than_is_read_at_once() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("x");
+        for number in 0..3 * AT_ONCE {
+            fs::create_dir_all(folder.join(format!("{number}/below"))).expect("a folder");
+            fs::write(folder.join(format!("{number}/below/file")), "").expect("a file");
+            fs::write(folder.join(format!("file-{number}")), "").expect("a file");
+        }
         remove(&folder).expect("removed");
         assert!(!folder.exists());
     }
