@@ -43,6 +43,8 @@ pub(crate) struct Network {
     pub(crate) origin: String,
     /// The folder of `windlass dev`, if it is one of its networks.
     pub(crate) folder: Option<PathBuf>,
+    /// What its chaincode is kept from, or not, as it said when it started: where it is one of `windlass dev`.
+    pub(crate) sandbox: Vec<String>,
     /// At least one.
     pub(crate) organizations: Vec<Organization>,
     /// The organization of the environment, where one is set there.

@@ -37,6 +37,8 @@ struct Subject {
     /// The chaincode that was named.
     chaincode: Option<Chaincode>,
     configuration: Loaded,
+    /// Whether its file was named on the command line.
+    is_configuration_named: bool,
     /// The network, if there is one, or why it cannot be used.
     network: anyhow::Result<Option<Network>>,
 }
@@ -51,6 +53,7 @@ pub(super) async fn run(args: &DoctorArgs, printer: &Printer) -> anyhow::Result<
     let subject = Subject {
         chaincode: args.path.clone().map(Chaincode::examine).transpose()?,
         configuration: Loaded::load(args.config.as_deref()),
+        is_configuration_named: args.config.is_some(),
         network,
     };
     let findings = findings(&subject).await;

@@ -133,6 +133,7 @@ fn description(network: &Network, chaincodes: &[Deployed]) -> Value {
         json!({ "endpoint": network.orderer_endpoint(), "tlsRootCert": network.orderer_tls_root(), "hostname": ORDERER_HOST }),
     );
     top.insert("env".to_owned(), json!(network.env_script()));
+    top.insert("sandbox".to_owned(), network.protections().iter().map(ToString::to_string).collect());
     let defined = chaincodes.iter().map(|one| {
         let mut chaincode = chaincode(one, one.first());
         match &one.package {

@@ -11,7 +11,10 @@ use anyhow::{Context, bail};
 use futures::{StreamExt, future::join_all};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use windlass_chaincode::build::{buildpacks, sandbox::Mode};
+use windlass_chaincode::build::{
+    buildpacks,
+    sandbox::{Mode, Protection, Support},
+};
 use windlass_identity::{
     Organizations, OrganizationsSpec, authority::PeerOrganization, folder_to_config, sign::SigningIdentity,
 };
@@ -49,6 +52,8 @@ pub(crate) struct Network {
     orderer: Orderer,
     /// At least one.
     organizations: Vec<Organization>,
+    /// What the chaincode of every peer is kept from.
+    protections: Vec<Protection>,
     stop: CancellationToken,
 }
 
@@ -65,7 +70,7 @@ impl Network {
         let files = make_certificates(&folder, count_organizations(args, &orderer)?)?;
         let executable = std::env::current_exe().context("cannot find the windlass executable")?;
         let neighbourhood = Neighbourhood::default();
-        let mut organizations = Vec::new();
+        let (mut organizations, mut protections) = (Vec::new(), Vec::new());
         for (at, organization) in files.peer_organizations().iter().enumerate() {
             let ports = Ports::bind(at, args.port_base, printer).await?;
             let endpoints = Endpoints {
@@ -74,6 +79,9 @@ impl Network {
                 operations: localhost(&ports.operations),
             };
             let config = peer_config(args, folder.peer(at), organization, &endpoints, (at == 0).then_some(printer))?;
+            let run = config.windlass.chaincode.all.limits;
+            let sandbox = config.windlass.sandbox.config(Some(executable.clone()), Vec::new(), run);
+            protections = Support::detect().report(&sandbox);
             let start = Start {
                 config,
                 listeners: Listeners {
@@ -94,7 +102,8 @@ impl Network {
             organizations.push(Organization::new(at + 1, organization.clone(), endpoints, peer, folder.path()));
         }
 
-        let network = Self { folder, files, channels: args.channels(), orderer_endpoint, orderer, organizations, stop };
+        let channels = args.channels();
+        let network = Self { folder, files, channels, orderer_endpoint, orderer, organizations, protections, stop };
         for channel in &network.channels {
             network.join(channel).await?;
         }
@@ -165,6 +174,11 @@ impl Network {
 
     pub(crate) fn folder(&self) -> &Folder {
         &self.folder
+    }
+
+    /// What the chaincode of every peer is kept from, and by what.
+    pub(crate) fn protections(&self) -> &[Protection] {
+        &self.protections
     }
 
     /// The channels, at least one.

@@ -16,6 +16,8 @@ use super::{Credentials, GREETING, Hint, Network, Organization};
 #[derive(Deserialize)]
 struct Description {
     data: PathBuf,
+    #[serde(default)]
+    sandbox: Vec<String>,
     organizations: Vec<Member>,
 }
 
@@ -49,7 +51,7 @@ struct User {
 pub(super) fn network(path: &Path, file: Value) -> anyhow::Result<Network> {
     let description: Description = serde_json::from_value(file)
         .with_context(|| format!("{} does not describe a network of `windlass dev`", path.display()))?;
-    let folder = description.data;
+    let (folder, sandbox) = (description.data, description.sandbox);
     let organizations = description.organizations.into_iter().map(|member| {
         let root = &member.peer.tls_root_cert;
         let root = fs::read_to_string(root).with_context(|| format!("cannot read {}", root.display()))?;
@@ -68,5 +70,5 @@ pub(super) fn network(path: &Path, file: Value) -> anyhow::Result<Network> {
         bail!("{} describes a network without organizations", path.display());
     }
     let origin = format!("the network in {}", folder.display());
-    Ok(Network { origin, folder: Some(folder), organizations, preferred: None })
+    Ok(Network { origin, folder: Some(folder), sandbox, organizations, preferred: None })
 }

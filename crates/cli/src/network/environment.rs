@@ -36,5 +36,5 @@ pub(super) fn network(environment: &BTreeMap<String, String>) -> anyhow::Result<
         address: address.clone(),
     };
     let origin = format!("the environment with the peer {address}");
-    Ok(Some(Network { origin, folder: None, organizations: vec![organization], preferred: None }))
+    Ok(Some(Network { origin, folder: None, sandbox: Vec::new(), organizations: vec![organization], preferred: None }))
 }

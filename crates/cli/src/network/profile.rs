@@ -37,7 +37,7 @@ pub(super) fn network(
         hint: Hint::Profile,
     };
     let origin = format!("the connection profile {}", path.display());
-    Ok(Network { origin, folder: None, organizations: vec![organization], preferred: None })
+    Ok(Network { origin, folder: None, sandbox: Vec::new(), organizations: vec![organization], preferred: None })
 }
 
 /// The client's organization, or the only one.

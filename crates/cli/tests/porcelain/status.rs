@@ -39,6 +39,8 @@ fn finds_every_peer_of_the_network_by_itself() {
     };
     assert_eq!(found("ports")["found"], "held by the network itself, which runs");
     assert_eq!(found("chaincode of Org2MSP")["found"], "basic serving");
+    let sandbox = found("sandbox of the network")["found"].clone();
+    assert!(sandbox.as_str().is_some_and(|found| found.starts_with("not enforced, windlass.sandbox.mode is off")));
     for check in ["peer of Org1MSP", "health of Org1MSP", "certificates of the network"] {
         assert_eq!(found(check)["level"], "ok", "{check}");
     }

@@ -4,11 +4,31 @@ use windlass_chaincode::build::sandbox::{Mode, SandboxConfig, Support};
 
 use super::{Finding, Subject};
 
-/// Says of each protection by what it is enforced, or why it is not.
+/// How a protection is told that is all protections.
+const OFF: &str = "sandbox: ";
+
+/// Says of each protection by what it is enforced, or why it is not: in the network if it is one of `windlass dev`, which
+/// has a default of its own, and for a peer with the configuration that was named.
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
-    let Ok((config, _)) = &subject.configuration.outcome else { return Vec::new() };
-    let (executable, run) = (std::env::current_exe().ok(), config.windlass.chaincode.all.limits);
-    vec![judge(Support::detect(), &config.windlass.sandbox.config(executable, Vec::new(), run))]
+    let network = subject.network().filter(|network| network.folder.is_some());
+    let mut findings: Vec<_> = network.into_iter().map(|network| in_network(&network.sandbox)).collect();
+    let Ok((config, _)) = &subject.configuration.outcome else { return findings };
+    if findings.is_empty() || subject.is_configuration_named {
+        let (executable, run) = (std::env::current_exe().ok(), config.windlass.chaincode.all.limits);
+        findings.push(judge(Support::detect(), &config.windlass.sandbox.config(executable, Vec::new(), run)));
+    }
+    findings
+}
+
+fn in_network(protections: &[String]) -> Finding {
+    let found = match protections {
+        [] => "not told by the network; `windlass dev` tells it when it starts again".to_owned(),
+        [off] if off.starts_with(OFF) => {
+            format!("{}; `windlass dev` confines nothing unless its --config says so", off.trim_start_matches(OFF))
+        }
+        lines => lines.join("\n"),
+    };
+    Finding::ok("sandbox of the network", found)
 }
 
 fn judge(support: Support, config: &SandboxConfig) -> Finding {
@@ -30,6 +50,20 @@ fn judge(support: Support, config: &SandboxConfig) -> Finding {
 mod tests {
     use super::*;
     use crate::commands::doctor::finding::Level;
+
+    #[test]
+    fn tells_what_is_in_force_in_a_development_network() {
+        let told = |config: &SandboxConfig| {
+            let protections = Support { landlock: Some(6), calls: true, supervisor: true }.report(config);
+            in_network(&protections.iter().map(ToString::to_string).collect::<Vec<_>>()).found
+        };
+        let off =
+            "not enforced, windlass.sandbox.mode is off; `windlass dev` confines nothing unless its --config says so";
+        assert_eq!(told(&SandboxConfig::default()), off);
+        let auto =
+            SandboxConfig { mode: Mode::Auto, executable: Some("/usr/bin/windlass".into()), ..Default::default() };
+        assert!(told(&auto).starts_with("files: Landlock, version 6\n"), "{}", told(&auto));
+    }
 
     #[test]
     fn minds_what_is_asked_for_and_cannot_be_enforced() {

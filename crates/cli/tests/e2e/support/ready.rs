@@ -23,6 +23,8 @@ pub(crate) struct Ready {
     pub(crate) env: PathBuf,
     pub(crate) connection_profile: PathBuf,
     pub(crate) chaincodes: Vec<Chaincode>,
+    #[serde(rename = "sandbox")]
+    _sandbox: Vec<String>,
     #[serde(rename = "organizations")]
     _organizations: serde_json::Value,
     #[serde(rename = "channels")]
