@@ -3,6 +3,7 @@
 //! - [`person`]: runs a command, and hides what no test can know in what it says
 //! - [`deploy`], [`calls`], [`status`], [`uninstall`]: with a network
 //! - [`profiles`]: with a network that a connection profile describes
+//! - [`lost`]: with a network whose answers get lost, in a [`relay`]
 //! - [`alone`]: without one
 
 #[path = "../e2e"]
@@ -14,7 +15,9 @@ mod e2e {
 mod alone;
 mod calls;
 mod deploy;
+mod lost;
 mod person;
 mod profiles;
+mod relay;
 mod status;
 mod uninstall;
