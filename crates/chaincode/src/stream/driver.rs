@@ -133,27 +133,12 @@ impl Driver {
 
     /// A refusal is silent: no answer, and the stream stays.
     async fn register(&mut self, message: ChaincodeMessage) -> Result<(), StreamEnd> {
-        let id = match ChaincodeId::decode(message.payload) {
-            Ok(id) => id.name,
-            Err(error) => {
-                if self.complaints.loud() {
-                    tracing::error!(%error, "error in handling register chaincode, cannot unmarshal the chaincode ID");
-                }
-                return Ok(());
-            }
-        };
-        if id.is_empty() {
-            if self.complaints.loud() {
-                tracing::error!("error in handling register chaincode, chaincodeID name is empty");
-            }
-            return Ok(());
-        }
         let registry = self.registry.upgrade().ok_or(StreamEnd::Closed)?;
-        let seat = match registry.register(&id, &self.session, &self.origin) {
+        let seat = match self.find_seat(&registry, message.payload) {
             Ok(seat) => self.seat.insert(seat).clone(),
-            Err(error) => {
+            Err(refusal) => {
                 if self.complaints.loud() {
-                    tracing::error!("failed to start {id} -- {error}");
+                    tracing::error!("{refusal}");
                 }
                 return Ok(());
             }
@@ -163,6 +148,19 @@ impl Driver {
         }
         registry.activate(&self.session, &seat);
         Ok(())
+    }
+
+    /// The seat of the chaincode that the payload of a REGISTER names, or why it gets none.
+    fn find_seat(&self, registry: &Registry, payload: Bytes) -> Result<Arc<Seat>, String> {
+        let id = ChaincodeId::decode(payload).map_err(|error| {
+            format!("error in handling register chaincode, cannot unmarshal the chaincode ID: {error}")
+        })?;
+        if id.name.is_empty() {
+            return Err("error in handling register chaincode, chaincodeID name is empty".to_owned());
+        }
+        registry
+            .register(&id.name, &self.session, &self.origin)
+            .map_err(|error| format!("failed to start {} -- {error}", id.name))
     }
 
     async fn request(&mut self, kind: Type, message: ChaincodeMessage) -> Result<(), StreamEnd> {

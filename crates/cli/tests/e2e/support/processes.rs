@@ -29,6 +29,11 @@ impl Process {
         Some((Self { pid, start_time, name: name.to_owned() }, parent))
     }
 
+    /// Whether it is the binary under test, which also watches over confined programs.
+    pub(crate) fn is_windlass(&self) -> bool {
+        self.name == "windlass"
+    }
+
     /// Whether it still runs.
     pub(crate) fn is_alive(&self) -> bool {
         Self::read(self.pid).is_some_and(|(now, _)| now.start_time == self.start_time)
