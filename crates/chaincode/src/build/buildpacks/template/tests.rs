@@ -6,6 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use proptest::{collection::vec, prelude::*};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -40,13 +41,16 @@ fn ask_go(templates: &[String]) -> Vec<Answer> {
     serde_json::from_slice(&output.stdout).expect("answers")
 }
 
+/// One a line.
+const CASES: &str = include_str!("../../../../tests/templates/cases.txt");
+
 #[test]
 fn does_what_go_does() {
     /// Complex numbers, which nobody needs in an address.
     const REFUSED: [&str; 1] = ["{{1i}} {{1+2i}}"];
     /// Go goes deeper, and has the words of another of its packages for an argument that it did not expect.
     const OTHER_WORDS: [&str; 2] = ["{{len nil}}", r#"{{define "x"}}{{template "x"}}{{end}}{{template "x"}}"#];
-    let cases = include_str!("../../../../tests/templates/cases.txt").lines().filter(|line| !line.starts_with('#'));
+    let cases = CASES.lines().filter(|line| !line.starts_with('#'));
     let cases: Vec<_> = cases.map(|case| case.replace('⏎', "\n").replace('␍', "\r")).collect();
     let mut faults = Vec::new();
     for (case, go) in cases.iter().zip(ask_go(&cases)) {
@@ -102,5 +106,22 @@ fn ends_whatever_the_template_is() {
     ] {
         let error = execute(&template, &json!({})).expect_err(why);
         assert!(error.contains(why), "{}", &error[error.len().saturating_sub(200)..]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Pieces of good templates in any order are anything but good, and panic nowhere.
+    #[test]
+    fn answers_whatever_the_template_is(pieces in vec((any::<prop::sample::Index>(), 0usize..40, 1usize..24), 1..12)) {
+        let cases: Vec<_> = CASES.lines().collect();
+        let piece = |(case, from, length): &(prop::sample::Index, usize, usize)| {
+            cases[case.index(cases.len())].chars().skip(*from).take(*length).collect::<String>()
+        };
+        let inside: String = pieces.iter().map(piece).collect();
+        for template in [format!("{{{{{inside}}}}}"), inside] {
+            let _ = execute(&template, &data());
+        }
     }
 }
