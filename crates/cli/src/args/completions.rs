@@ -1,4 +1,8 @@
 //! `windlass completions`.
+//!
+//! - [`fish`]: what clap leaves out of that shell's script
+
+mod fish;
 
 use clap::{Args, Command, CommandFactory, ValueEnum};
 use clap_complete::Shell;
@@ -40,8 +44,10 @@ impl CompletionsArgs {
     }
 
     fn script_for(&self, mut command: Command) -> Vec<u8> {
+        let missing = if self.shell == Shell::Fish { fish::third_level(self.name(), &command) } else { String::new() };
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, self.name(), &mut script);
+        script.extend(missing.into_bytes());
         script
     }
 
@@ -83,6 +89,7 @@ mod tests {
             }
             assert!(!windlass.contains("signpackage"), "{shell}: what is hidden stays so");
             let peer = script(shell, Program::Peer);
+            assert!(peer.contains("package-id"), "{shell}: a flag at the third level");
             assert!(peer.contains("approveformyorg") && !peer.contains("doctor"), "{shell}");
         }
     }

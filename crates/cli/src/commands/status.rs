@@ -33,7 +33,12 @@ pub(super) async fn run(args: &StatusArgs, printer: &Printer) -> anyhow::Result<
             network.check_operations(&args.network)?;
             network.organizations.into_iter().filter(|one| one.operations.is_some()).collect()
         }
-        None => Vec::new(),
+        None => {
+            return one(&Operations::plain(USUAL), args.json, printer).await.context(
+                "there is no network here, and no peer at the usual place can be asked; hint: start a network with \
+                 `windlass dev`, or name one with --network",
+            );
+        }
     };
     match known.as_slice() {
         [] => one(&Operations::plain(USUAL), args.json, printer).await,

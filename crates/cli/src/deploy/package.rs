@@ -14,7 +14,9 @@ pub(crate) fn name_of(chaincode: &NamedPath) -> anyhow::Result<String> {
         return Ok(name.clone());
     }
     let path = &chaincode.path;
-    let absolute: PathBuf = std::fs::canonicalize(path).with_context(|| format!("cannot use {}", path.display()))?;
+    let absolute: PathBuf = std::fs::canonicalize(path).with_context(|| {
+        format!("there is no chaincode at {}; expected a folder of source, an executable, or a package", path.display())
+    })?;
     let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = ["tar.gz", "tgz"].iter().find_map(|end| name.strip_suffix(&format!(".{end}"))).unwrap_or(&name);
     // Fabric: lifecycle §4
