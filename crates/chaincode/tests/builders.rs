@@ -4,6 +4,8 @@
 mod buildpacks;
 #[path = "builders/contract.rs"]
 mod contract;
+#[path = "builders/gradle.rs"]
+mod gradle;
 #[path = "builders/shapes.rs"]
 mod shapes;
 #[path = "builders/support.rs"]

@@ -554,6 +554,38 @@ fn says_what_is_wrong_with_a_manifest() {
 }
 
 #[test]
+fn refuses_dependencies_that_are_named_by_their_whole_path() {
+    let root = folder();
+    let path = fs::canonicalize(root.path()).expect("a folder");
+    let (lib, shown) = (path.join("libs/lib"), path.display());
+    write(&lib, "Cargo.toml", "[package]\nname = 'lib'\n");
+    let error = |manifest: &str| {
+        write(&path, "work/cc/Cargo.toml", manifest);
+        create(&path.join("work/cc"), &CreateOptions::default()).expect_err("no package").to_string()
+    };
+    for table in ["dependencies", "dev-dependencies", "target.'cfg(unix)'.build-dependencies", "patch.crates-io"] {
+        assert_eq!(
+            error(&format!("[package]\nname = 'cc'\n[{table}]\nlib = {{ path = '{}' }}\n", lib.display())),
+            format!(
+                "'{shown}/work/cc/Cargo.toml' depends on '{shown}/libs/lib', which is nowhere else; write path = \
+                 \"../../libs/lib\" instead"
+            )
+        );
+    }
+    // The folder is named by the workspace.
+    let text =
+        format!("[workspace]\nmembers = ['cc']\n[workspace.dependencies]\nlib = {{ path = '{}' }}\n", lib.display());
+    write(&path, "work/Cargo.toml", &text);
+    assert_eq!(
+        error("[package]\nname = 'cc'\n[dependencies]\nlib.workspace = true\n"),
+        format!(
+            "'{shown}/work/Cargo.toml' depends on '{shown}/libs/lib', which is nowhere else; write path = \"../libs/lib\" \
+             instead"
+        )
+    );
+}
+
+#[test]
 fn says_what_it_looked_for_in_a_folder_that_is_nothing() {
     let root = folder();
     write(root.path(), "empty/README", "");

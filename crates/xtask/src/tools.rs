@@ -30,6 +30,9 @@ const TOOLS: [Tool; 6] = [
     Tool { program: "mvn", version: None, source: Source::Debian("maven") },
 ];
 
+/// What a test is left out without, and says so.
+const OPTIONAL: Tool = Tool { program: "gradle", version: None, source: Source::Debian("gradle") };
+
 /// What the packages that mean no good try their luck with, in the tests of the sandbox, which is there on Linux only.
 const SANDBOX: [Tool; 5] = [
     Tool { program: "perl", version: None, source: Source::Debian("perl") },
@@ -47,11 +50,19 @@ fn missing() -> impl Iterator<Item = &'static Tool> {
 /// Installs what is missing where that is possible (Debian, as root), and fails with one line that says what is missing.
 pub(crate) fn ensure(root: &Path) -> anyhow::Result<()> {
     let packages: Vec<_> = missing().filter_map(Tool::package).collect();
-    if !packages.is_empty() && may_install() {
+    let wants_optional = !OPTIONAL.is_there();
+    if (!packages.is_empty() || wants_optional) && may_install() {
         let environment = [("DEBIAN_FRONTEND", "noninteractive")];
         steps::run(root, "apt-get", &["update", "--quiet"], &environment)?;
         let install = ["install", "--quiet", "--yes", "--no-install-recommends"];
-        steps::run(root, "apt-get", &[&install[..], &packages[..]].concat(), &environment)?;
+        let install = |packages: &[&str]| steps::run(root, "apt-get", &[&install[..], packages].concat(), &environment);
+        if !packages.is_empty() {
+            install(&packages)?;
+        }
+        if wants_optional {
+            // Why not, apt says; and the test, that it is left out.
+            let _ = install(&OPTIONAL.package().into_iter().collect::<Vec<_>>());
+        }
     }
     let missing: Vec<_> = missing().map(Tool::description).collect();
     if !missing.is_empty() {

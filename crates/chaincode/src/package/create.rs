@@ -114,6 +114,19 @@ pub enum CreateError {
         /// What is wrong with it.
         cause: String,
     },
+    /// A `Cargo.toml` names a folder by its whole path, which means nothing where the package is built.
+    #[error(
+        "'{}' depends on '{}', which is nowhere else; write path = \"{}\" instead",
+        path.display(), dependency.display(), instead.display()
+    )]
+    Absolute {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        dependency: PathBuf,
+        /// The same folder, seen from the file.
+        instead: PathBuf,
+    },
     /// A Go module without a program.
     #[error("'{}' has no Go file with 'package main'; chaincode is a program", path.display())]
     NoMain {

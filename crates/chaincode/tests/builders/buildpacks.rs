@@ -45,19 +45,19 @@ fn builders(peer: &Peer, environment: &str) -> Vec<BuilderConfig> {
     buildpacks::builders(&program)
 }
 
-fn install(peer: &Peer, folder: &Path) -> PackageId {
+pub(crate) fn install(peer: &Peer, folder: &Path) -> PackageId {
     let created = create(folder, &CreateOptions::default()).expect("a package");
     peer.packages.save(&created.bytes).expect("a package")
 }
 
-fn write(root: &Path, name: &str, content: &str) {
+pub(crate) fn write(root: &Path, name: &str, content: &str) {
     let path = root.join(name);
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     fs::write(path, content).expect("a file");
 }
 
 /// Builds and runs to the end; what the chaincode printed, and how it ended.
-async fn run(peer: &Peer, id: &PackageId, environment: &str) -> (String, i32) {
+pub(crate) async fn run(peer: &Peer, id: &PackageId, environment: &str) -> (String, i32) {
     let build =
         peer.builds(builders(peer, environment)).build(id.as_str()).await.unwrap_or_else(|error| panic!("{error}"));
     let mut process = build.run(&run_metadata(id)).expect("a process");
@@ -70,7 +70,7 @@ fn printed(build: &Build, text: &str) -> bool {
     build.output().iter().any(|line| line.is_printed() && line.text == text)
 }
 
-async fn failure(peer: &Peer, id: &PackageId, environment: &str) -> BuildError {
+pub(crate) async fn failure(peer: &Peer, id: &PackageId, environment: &str) -> BuildError {
     peer.builds(builders(peer, environment)).build(id.as_str()).await.expect_err("no build")
 }
 
@@ -438,9 +438,8 @@ async fn builds_by_the_wrapper_that_a_project_brings() {
     jar(&peer, &dependency, &[]);
     // What a wrapper does, without the download.
     let gradle = format!(
-        "#!/bin/sh\necho \"gradlew $*\"\ncase \"$*\" in\n*windlassLibraries) mkdir -p \"$WINDLASS_LIBRARIES\" && cp {} \"$WINDLASS_LIBRARIES\";;\n\
-         *) mkdir -p build/libs && cp {} build/libs/basic-1.0.jar && cp {} build/libs/basic-1.0-plain.jar;;\nesac\n",
-        dependency.display(),
+        "#!/bin/sh\necho \"gradlew $1 $2 $3\"\ncp {} \"$WINDLASS_OUTPUT/$WINDLASS_PROGRAM\"\n\
+         mkdir \"$WINDLASS_OUTPUT/$WINDLASS_LIBRARIES\" && cp {} \"$WINDLASS_OUTPUT/$WINDLASS_LIBRARIES\"\n",
         made.display(),
         dependency.display()
     );
@@ -449,7 +448,7 @@ async fn builds_by_the_wrapper_that_a_project_brings() {
         made.display()
     );
     for (file, wrapper, script, line) in [
-        ("build.gradle", "gradlew", &gradle, "gradlew --no-daemon --quiet --console=plain jar"),
+        ("build.gradle", "gradlew", &gradle, "gradlew --no-daemon --quiet --console=plain"),
         ("pom.xml", "mvnw", &maven, "mvnw --batch-mode --quiet -DskipTests package"),
     ] {
         let project = peer.path(wrapper);
@@ -571,8 +570,8 @@ async fn names_the_toolchain_that_is_missing() {
         (
             "java",
             &[("src/Main.java", b"")],
-            "build: looked for pom.xml (Maven), build.gradle (Gradle) and jars at src/ and at the root of the package, and \
-             found none",
+            "build: looked for pom.xml (Maven), build.gradle or settings.gradle (Gradle) and jars at src/ and at the root of \
+             the package, and found none",
         ),
         (
             "rust",

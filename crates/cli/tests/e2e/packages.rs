@@ -84,6 +84,11 @@ async fn runs_in_every_way(kind: &str, example: &str) {
     let client = Client::user(&windlass.ready).await;
     for name in ["folder", "elsewhere", "installed"] {
         check(&client, name).await;
+        // Fabric's contract API describes itself, in each of its languages.
+        if kind != "rust" {
+            let metadata = client.json(name, &["org.hyperledger.fabric:GetMetadata"]).await;
+            assert!(metadata["contracts"]["AssetContract"]["transactions"].is_array(), "{metadata}");
+        }
     }
     windlass.stop();
 }

@@ -59,26 +59,30 @@ pub(super) fn stays_inside(path: &str) -> bool {
 /// Makes `to` hold what `from` holds, and nothing else; files that are the same already are left as they are, so that
 /// their times say when they changed.
 pub(super) fn mirror(from: &Path, to: &Path) -> Result<(), String> {
-    mirror_folder(from, to).map_err(|error| format!("cannot copy '{}' to '{}': {error}", from.display(), to.display()))
+    mirror_folders(from, to).map_err(|error| format!("cannot copy '{}' to '{}': {error}", from.display(), to.display()))
 }
 
-fn mirror_folder(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(to)? {
-        let (kind, path, ours) =
-            entry.and_then(|entry| Ok((entry.file_type()?, entry.path(), from.join(entry.file_name()))))?;
-        let stays = if kind.is_dir() { ours.is_dir() } else { kind.is_file() && ours.is_file() };
-        if !stays {
-            disk::remove(&path)?;
+/// Does not recurse: how deep the folders are is the package's choice.
+fn mirror_folders(from: &Path, to: &Path) -> io::Result<()> {
+    let mut folders = vec![(from.to_owned(), to.to_owned())];
+    while let Some((from, to)) = folders.pop() {
+        fs::create_dir_all(&to)?;
+        for entry in fs::read_dir(&to)? {
+            let (kind, path, ours) =
+                entry.and_then(|entry| Ok((entry.file_type()?, entry.path(), from.join(entry.file_name()))))?;
+            let stays = if kind.is_dir() { ours.is_dir() } else { kind.is_file() && ours.is_file() };
+            if !stays {
+                disk::remove(&path)?;
+            }
         }
-    }
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (path, copy) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            mirror_folder(&path, &copy)?;
-        } else if !copy.is_file() || fs::read(&path)? != fs::read(&copy)? {
-            fs::copy(&path, &copy)?;
+        for entry in fs::read_dir(&from)? {
+            let entry = entry?;
+            let (path, copy) = (entry.path(), to.join(entry.file_name()));
+            if path.is_dir() {
+                folders.push((path, copy));
+            } else if !copy.is_file() || fs::read(&path)? != fs::read(&copy)? {
+                fs::copy(&path, &copy)?;
+            }
         }
     }
     Ok(())
@@ -135,5 +139,17 @@ mod tests {
         let time = |name: &str| fs::metadata(to.join(name)).and_then(|file| file.modified()).expect("a file");
         assert_eq!(time("a/same"), long_ago);
         assert_ne!(time("a/changed"), long_ago);
+    }
+
+    #[test]
+    fn mirrors_folders_however_deep_they_are() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (from, to) = (root.path().join("from"), root.path().join("to"));
+        let deep = "d/".repeat(1500);
+        fs::create_dir_all(from.join(&deep)).expect("folders");
+        let copied = to.join(deep);
+        let small = std::thread::Builder::new().stack_size(64 << 10);
+        small.spawn(move || mirror(&from, &to)).expect("a thread").join().expect("no overflow").expect("a copy");
+        assert!(copied.is_dir());
     }
 }

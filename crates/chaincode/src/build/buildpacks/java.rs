@@ -42,21 +42,21 @@ pub(super) fn build(source: &Path, output: &Path) -> Result<(), String> {
         let compiler = tool("javac")?;
         tools::record(output, &check_version(&compiler)?)?;
     }
-    let built = match project {
-        Project::Maven => maven::package(&folder, &home)?,
-        Project::Gradle => gradle::package(&folder, &home)?,
-        Project::Jars => ready(&folder)?,
-    };
-    let failed = |error| format!("cannot copy '{}': {error}", built.display());
-    fs::copy(&built, &program).map_err(failed)?;
-    let jar = Jar::read(&program)?;
     match project {
-        Project::Jars => copy_others(&folder, &built, &libraries)?,
-        _ if jar.has_shim => {}
-        Project::Maven => maven::dependencies(&folder, &home, &libraries)?,
-        Project::Gradle => gradle::dependencies(&folder, &home, &libraries)?,
+        Project::Maven => {
+            copy(&maven::package(&folder, &home)?, &program)?;
+            if !Jar::read(&program)?.has_shim {
+                maven::dependencies(&folder, &home, &libraries)?;
+            }
+        }
+        Project::Gradle => gradle::package(&folder, &home, output)?,
+        Project::Jars => {
+            let ready = ready(&folder)?;
+            copy(&ready, &program)?;
+            copy_others(&folder, &ready, &libraries)?;
+        }
     }
-    main_class(&jar, &libraries)?;
+    main_class(&Jar::read(&program)?, &libraries)?;
     folders::keep_meta_inf(source, output)
 }
 
@@ -106,7 +106,7 @@ fn find(source: &Path) -> Result<(PathBuf, Project), String> {
             return Ok((folder.to_owned(), Project::Jars));
         }
     }
-    Err("looked for pom.xml (Maven), build.gradle (Gradle) and jars at src/ and at the root of the package, and found \
+    Err("looked for pom.xml (Maven), build.gradle or settings.gradle (Gradle) and jars at src/ and at the root of the package, and found \
          none"
         .to_owned())
 }
@@ -121,11 +121,14 @@ fn ready(folder: &Path) -> Result<PathBuf, String> {
 fn copy_others(folder: &Path, program: &Path, libraries: &Path) -> Result<(), String> {
     let others = jars_in(folder).into_iter().filter(|jar| jar != program).chain(jars_in(&folder.join(LIBRARIES)));
     for jar in others {
-        let failed = |error| format!("cannot copy '{}': {error}", jar.display());
-        fs::create_dir_all(libraries).map_err(failed)?;
-        fs::copy(&jar, libraries.join(jar.file_name().unwrap_or_default())).map_err(failed)?;
+        fs::create_dir_all(libraries).map_err(|error| format!("cannot create '{}': {error}", libraries.display()))?;
+        copy(&jar, &libraries.join(jar.file_name().unwrap_or_default()))?;
     }
     Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    fs::copy(from, to).map(drop).map_err(|error| format!("cannot copy '{}': {error}", from.display()))
 }
 
 /// The jars in a folder, sorted by name.

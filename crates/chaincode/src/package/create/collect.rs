@@ -59,7 +59,9 @@ fn is_skipped(name: &OsStr, path: &Path) -> bool {
     // These names may well be those of Go packages, unless there is a sign of the tool that makes them.
     let is_made = match name.to_str() {
         Some("target") => path.join("CACHEDIR.TAG").exists() || has_beside("pom.xml"),
-        Some("build") => has_beside("build.gradle") || has_beside("build.gradle.kts"),
+        Some("build") => {
+            ["build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"].into_iter().any(has_beside)
+        }
         _ => false,
     };
     is_made || SKIPPED.iter().any(|skipped| name == *skipped)

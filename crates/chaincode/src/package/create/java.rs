@@ -6,7 +6,8 @@ use crate::package::create::{CreateError, Source, below_src, collect};
 
 /// Whether a folder is a project of Maven or Gradle.
 pub(super) fn is_project(folder: &Path) -> bool {
-    ["pom.xml", "build.gradle", "build.gradle.kts"].iter().any(|file| folder.join(file).is_file())
+    const FILES: [&str; 5] = ["pom.xml", "build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"];
+    FILES.iter().any(|file| folder.join(file).is_file())
 }
 
 /// Whether there are jars in a folder.

@@ -73,20 +73,27 @@ impl Needed {
             return Ok(());
         }
         let manifest = read(folder)?;
-        let mut paths = paths_of(&manifest);
+        let mut paths: Vec<_> = paths_of(&manifest).into_iter().map(|path| (folder.to_owned(), path)).collect();
         if let Some(workspace) = workspace_of(folder, &manifest)? {
             let of_workspace = read(&workspace)?;
             let inherited = inherited_paths(&manifest, &of_workspace);
-            let from_there = |path: PathBuf| workspace.join(path);
-            paths.extend(inherited.into_iter().map(from_there));
+            paths.extend(inherited.into_iter().map(|path| (workspace.clone(), path)));
             if workspace != folder {
                 self.workspaces.insert(workspace);
             }
         }
-        for path in paths {
-            let path = folder.join(path);
+        for (base, named) in paths {
+            let path = base.join(&named);
             let read = |cause| CreateError::Read { path: path.clone(), cause };
-            self.add(&fs::canonicalize(&path).map_err(read)?)?;
+            let found = fs::canonicalize(&path).map_err(read)?;
+            if named.is_absolute() {
+                return Err(CreateError::Absolute {
+                    path: base.join(MANIFEST),
+                    instead: relative(&base, &found),
+                    dependency: named,
+                });
+            }
+            self.add(&found)?;
         }
         Ok(())
     }
@@ -143,6 +150,13 @@ fn inherited_paths(manifest: &Table, workspace: &Table) -> Vec<PathBuf> {
     let inherits = |one: &Value| one.get("workspace").and_then(Value::as_bool) == Some(true);
     let names = dependencies(manifest).flatten().filter(|(_, one)| inherits(one)).map(|(name, _)| name);
     names.filter_map(|name| shared.get(name)?.get("path")?.as_str().map(PathBuf::from)).collect()
+}
+
+/// The way from a folder to another.
+fn relative(from: &Path, to: &Path) -> PathBuf {
+    let both = common(from, to);
+    let up = from.components().skip(both.components().count()).map(|_| Path::new(".."));
+    up.chain(to.strip_prefix(&both)).collect()
 }
 
 /// The deepest folder that holds both.

@@ -89,7 +89,12 @@ fn needs(kind: &str, code: &Path) -> Vec<Needs> {
             let tool = match () {
                 () if has("mvnw") || has("gradlew") => None,
                 () if has("pom.xml") => Some("maven"),
-                () if has("build.gradle") || has("build.gradle.kts") => Some("gradle"),
+                () if ["build", "settings"]
+                    .iter()
+                    .any(|name| has(&format!("{name}.gradle")) || has(&format!("{name}.gradle.kts"))) =>
+                {
+                    Some("gradle")
+                }
                 () => None,
             };
             ["java"].into_iter().chain(tool).map(|kind| Needs { kind, version: None }).collect()

@@ -95,6 +95,7 @@ fn reason(source: &Path, root: &Path, kind: &str, given: bool) -> &'static str {
         "java" if source.is_file() => "it is a jar",
         "java" if has("pom.xml") => "the folder has pom.xml",
         "java" if has("build.gradle") || has("build.gradle.kts") => "the folder has build.gradle",
+        "java" if has("settings.gradle") || has("settings.gradle.kts") => "the folder has settings.gradle",
         "java" => "the folder has jars",
         "rust" => "the folder has Cargo.toml",
         "ccaas" => "the folder has connection.json, the address of a chaincode server",
