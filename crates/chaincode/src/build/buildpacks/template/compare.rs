@@ -26,7 +26,7 @@ pub(super) fn equal(one: &Value, others: &[Value], budget: &mut Budget) -> Resul
 }
 
 fn same(one: &Value, other: &Value, budget: &mut Budget) -> Result<bool, String> {
-    if let Some(order) = order(one, other, budget)? {
+    if let Some(order) = order(one, other) {
         return Ok(order == Ordering::Equal);
     }
     match (one, other) {
@@ -44,14 +44,14 @@ fn same(one: &Value, other: &Value, budget: &mut Budget) -> Result<bool, String>
     }
 }
 
-pub(super) fn ordered(one: &Value, other: &Value, wanted: Order, budget: &mut Budget) -> Result<bool, String> {
+pub(super) fn ordered(one: &Value, other: &Value, wanted: Order) -> Result<bool, String> {
     let is_basic = |value: &Value| !matches!(value, Value::Nil | Value::List(_) | Value::Map(_));
     if !is_basic(one) || !is_basic(other) {
         return Err("invalid type for comparison".to_owned());
     }
     let found = match (one, other) {
         (Value::Bool(_), Value::Bool(_)) => return Err("invalid type for comparison".to_owned()),
-        _ => order(one, other, budget)?.ok_or_else(|| incompatible(one, other))?,
+        _ => order(one, other).ok_or_else(|| incompatible(one, other))?,
     };
     Ok(match wanted {
         Order::Less => found == Ordering::Less,
@@ -62,19 +62,16 @@ pub(super) fn ordered(one: &Value, other: &Value, wanted: Order, budget: &mut Bu
 }
 
 /// The order of two numbers or texts; `None` if they have none.
-fn order(one: &Value, other: &Value, budget: &mut Budget) -> Result<Option<Ordering>, String> {
-    Ok(match (one, other) {
+fn order(one: &Value, other: &Value) -> Option<Ordering> {
+    match (one, other) {
         (Value::Int(one), Value::Int(other)) => Some(one.cmp(other)),
         (Value::Byte(one), Value::Byte(other)) => Some(one.cmp(other)),
         (Value::Int(one), Value::Byte(other)) => Some(one.cmp(&i64::from(*other))),
         (Value::Byte(one), Value::Int(other)) => Some(i64::from(*one).cmp(other)),
         (Value::Float(one), Value::Float(other)) => one.partial_cmp(other),
-        (Value::Text(one), Value::Text(other)) => {
-            budget.bytes(one.len().min(other.len()))?;
-            Some(one.cmp(other))
-        }
+        (Value::Text(one), Value::Text(other)) => Some(one.cmp(other)),
         _ => None,
-    })
+    }
 }
 
 fn incompatible(one: &Value, other: &Value) -> String {

@@ -1,13 +1,13 @@
 //! Go's `Sprintf`, `Sprint` and `Sprintln`, for the values that templates have.
 
+mod cursor;
+
 use crate::build::buildpacks::template::{
     budget::{Budget, Spent},
     float, quote,
     value::Value,
 };
-
-/// What Go takes as the largest width, precision and index.
-const LARGEST: usize = 1_000_000;
+use cursor::{Cursor, number};
 
 /// Fills a format.
 pub(super) fn printf(format: &[u8], values: &[Value], budget: &mut Budget) -> Result<Vec<u8>, Spent> {
@@ -60,22 +60,13 @@ struct Printer<'a> {
     budget: &'a mut Budget,
 }
 
-/// Where we are among the values.
-struct Cursor<'a> {
-    values: &'a [Value],
-    next: usize,
-    /// Whether the format names values by number.
-    reordered: bool,
-    good: bool,
-}
-
 impl Printer<'_> {
     fn new(budget: &mut Budget) -> Printer<'_> {
         Printer { output: Vec::new(), flags: Flags::default(), budget }
     }
 
     fn format(&mut self, format: &[u8], values: &[Value]) -> Result<(), Spent> {
-        let mut cursor = Cursor { values, next: 0, reordered: false, good: true };
+        let mut cursor = Cursor::new(values);
         let mut rest = format;
         while let Some(percent) = rest.iter().position(|byte| *byte == b'%') {
             self.write(&rest[..percent])?;
@@ -110,7 +101,7 @@ impl Printer<'_> {
             *rest = behind;
         }
         cursor.good = true;
-        let mut indexed = cursor.index(rest);
+        let mut indexed = self.index(rest, cursor)?;
         if let [b'*', behind @ ..] = *rest {
             *rest = behind;
             match cursor.number() {
@@ -131,7 +122,7 @@ impl Printer<'_> {
         {
             *rest = behind;
             cursor.good &= !indexed;
-            indexed = cursor.index(rest);
+            indexed = self.index(rest, cursor)?;
             if let [b'*', behind @ ..] = *rest {
                 *rest = behind;
                 match cursor.number() {
@@ -145,7 +136,7 @@ impl Printer<'_> {
             }
         }
         if !indexed {
-            cursor.index(rest);
+            self.index(rest, cursor)?;
         }
         let Some((verb, length)) = first_character(rest) else { return self.write("%!(NOVERB)") };
         *rest = &rest[length..];
@@ -162,6 +153,14 @@ impl Printer<'_> {
             self.flags.plus = false;
         }
         self.value(value, verb, 0)
+    }
+
+    /// Takes an index, the end of which may be far away.
+    fn index(&mut self, rest: &mut &[u8], cursor: &mut Cursor<'_>) -> Result<bool, Spent> {
+        let before = rest.len();
+        let indexed = cursor.index(rest);
+        self.budget.bytes(if cursor.good { before - rest.len() } else { before })?;
+        Ok(indexed)
     }
 
     /// One value. `depth` counts the lists and maps that it is in.
@@ -385,69 +384,15 @@ impl Printer<'_> {
     }
 }
 
-impl Cursor<'_> {
-    /// Takes `[3]`, which says that the third value is next.
-    fn index(&mut self, rest: &mut &[u8]) -> bool {
-        if rest.first() != Some(&b'[') {
-            return false;
-        }
-        self.reordered = true;
-        let Some(end) = rest.iter().position(|byte| *byte == b']') else {
-            self.good = false;
-            *rest = &rest[1..];
-            return false;
-        };
-        let mut inside = &rest[1..end];
-        *rest = &rest[end + 1..];
-        let index = number(&mut inside).filter(|_| inside.is_empty());
-        match index {
-            Some(index) if (1..=self.values.len()).contains(&index) => {
-                self.next = index - 1;
-                true
-            }
-            other => {
-                self.good = false;
-                other.is_some()
-            }
-        }
-    }
-
-    /// The next value, which is a width or a precision.
-    fn number(&mut self) -> Option<i64> {
-        let value = self.values.get(self.next)?;
-        self.next += 1;
-        let number = match value {
-            Value::Int(number) => *number,
-            Value::Byte(number) => i64::from(*number),
-            _ => return None,
-        };
-        (number.unsigned_abs() <= LARGEST as u64).then_some(number)
-    }
-}
-
 /// The digits with as many zeros before them as make them so many.
 fn filled(digits: String, least: usize) -> String {
     "0".repeat(least.saturating_sub(digits.len())) + &digits
 }
 
-/// Takes digits. Behind a number that is too large, as Go counts, there is nothing.
-fn number(rest: &mut &[u8]) -> Option<usize> {
-    let mut number = None;
-    while let [digit @ b'0'..=b'9', behind @ ..] = *rest {
-        let known = number.unwrap_or_default();
-        if known > LARGEST {
-            *rest = &[];
-            return None;
-        }
-        number = Some(10 * known + usize::from(digit - b'0'));
-        *rest = behind;
-    }
-    number
-}
-
 /// The first character and its length; what is no character counts as one byte.
 fn first_character(bytes: &[u8]) -> Option<(char, usize)> {
-    let chunk = bytes.utf8_chunks().next()?;
+    // No character is longer, and what follows is not to be looked at each time.
+    let chunk = bytes[..bytes.len().min(4)].utf8_chunks().next()?;
     let first = chunk.valid().chars().next();
     Some(first.map_or((char::REPLACEMENT_CHARACTER, 1), |first| (first, first.len_utf8())))
 }

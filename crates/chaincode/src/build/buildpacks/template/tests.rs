@@ -101,6 +101,9 @@ fn ends_whatever_the_template_is() {
         (r#"{{$x := "\x00"}}{{range 100}}{{$x = printf "%q" $x}}{{end}}"#.to_owned(), "does not end"),
         (r#"{{range 1000}}{{printf "%1000000d" 1}}{{end}}"#.to_owned(), "does not end"),
         (r#"{{range 1000}}{{printf "%.1000000f%.1000000e%.1000000x" 1.5 1.5 1.5}}{{end}}"#.to_owned(), "does not end"),
+        (format!("{{{{range 1000}}}}{{{{printf \"%{}d\" 1}}}}{{{{end}}}}", "#".repeat(100_000)), "does not end"),
+        (format!("{{{{range 100}}}}{{{{printf \"{}\"}}}}{{{{end}}}}", "%[".repeat(100_000)), "does not end"),
+        (format!("{{{{range 1000}}}}{{{{index $ \"{}\"}}}}{{{{end}}}}", "x".repeat(100_000)), "does not end"),
         ((0..1000).map(|number| format!("{{{{$x{number} := 1}}}}")).collect(), "more than 256 variables"),
         ("x".repeat(budget::TEXT_MAX + 1), "longer than 1024 KiB"),
     ] {
