@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{
     chain,
     client::Client,
-    place::{Place, SAMPLE},
+    place::{Place, SAMPLE, free_block},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,7 +18,8 @@ async fn goes_on_from_what_is_kept() {
     let package_id = first.package_id("basic").to_owned();
     first.stop();
 
-    let second = place.dev().start();
+    // Where it listens is no part of that.
+    let second = place.dev().at_ports_from(free_block()).start();
     assert_eq!(second.package_id("basic"), package_id);
     assert_eq!(second.ready.chaincodes[0].sequence, 1);
     let banner = second.output().stdout();

@@ -11,9 +11,17 @@ mod peer;
 
 use std::{fs, process::Command, time::Duration};
 
-use e2e::support::{parts, place::Place, windlass::Windlass};
+use e2e::support::{
+    parts,
+    place::{self, Place, SAMPLE},
+    windlass::Windlass,
+};
 use peer::NodePeer;
 use serde_json::{Value, json};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
 
 const CHANNEL: &str = "mychannel";
 
@@ -150,6 +158,51 @@ fn a_peer_waits_for_an_orderer_that_is_away() {
     let windlass = start();
     peer.invoke_at(&windlass, "basic", r#"{"Args":["InitLedger"]}"#);
     peer.reaches(height + 1);
+    peer.stop();
+    windlass.stop();
+}
+
+/// Passes on what comes to a port where the network is no more.
+async fn forward(from: u16, to: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", from)).await.expect("a free port");
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Ok(mut far) = TcpStream::connect(("127.0.0.1", to)).await else { return };
+                let _ = copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_down_stops_no_commit_that_needs_it_not() {
+    let place = Place::new();
+    let dev = || place.dev().args(["--orgs", "3"]);
+    dev().start().stop();
+    // The channel names ports where nobody listens any more: neither orderer nor peer, unless we let them.
+    let (before, now) = (place.port_base(), place::free_block());
+    let windlass = dev().at_ports_from(now).start();
+    for of in [0, 1] {
+        forward(before + of, now + of).await;
+    }
+    let mut peer = NodePeer::new(&place, &windlass);
+    peer.start();
+    let genesis = place.path().join("genesis.block").display().to_string();
+    peer.client(&["channel", "fetch", "0", &genesis, "-c", CHANNEL, "-o", &windlass.ready.orderer.endpoint]);
+    peer.client(&["channel", "join", "-b", &genesis]);
+    let height = network_height(&peer, &windlass);
+    peer.reaches(height);
+    peer.waits_for_line("an anchor peer answers");
+
+    // The first organization approves; with the second one those are enough, and the third one's peer is away.
+    let token = place.program("token", SAMPLE).display().to_string();
+    let network = windlass.ready.data.join("network-org1.json").display().to_string();
+    let approved = peer.command(&["deploy", &token, "--approve-only", "--network", &network]);
+    assert_eq!(approved.code, Some(0), "{approved:?}");
+    peer.reaches(height + 1);
+    let said = peer.client(&["deploy", &token, "--json"]);
+    assert!(said.contains(r#""outcome": "deployed""#), "{said}");
     peer.stop();
     windlass.stop();
 }

@@ -118,7 +118,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// Ten of them, one after another.
-fn free_block() -> u16 {
+pub(crate) fn free_block() -> u16 {
     free_ports(10)
 }
 

@@ -48,6 +48,12 @@ impl Command {
         args.into_iter().fold(self, Self::arg)
     }
 
+    /// Listens at these ports instead of the place's.
+    pub(crate) fn at_ports_from(mut self, base: u16) -> Self {
+        self.args[1] = base.to_string().into();
+        self
+    }
+
     /// A chaincode under a name.
     pub(crate) fn chaincode(self, name: &str, path: impl Into<PathBuf>) -> Self {
         let mut arg = OsString::from(format!("{name}="));
