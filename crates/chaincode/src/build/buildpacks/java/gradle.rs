@@ -29,6 +29,8 @@ pub(super) fn package(folder: &Path, home: &Home, output: &Path) -> Result<(), S
     };
     // A daemon would outlive the build and hold its output open; Kotlin's compiler starts one of its own.
     command.args(["--no-daemon", "--quiet", "--console=plain", "-Pkotlin.compiler.execution.strategy=in-process"]);
+    // What a script of ours adds is not to be kept; older versions do not know the option, but any property.
+    command.arg("-Dorg.gradle.configuration-cache=false");
     command.arg("--init-script").arg(&script).arg(TASK).current_dir(folder);
     command.env("WINDLASS_OUTPUT", output).env("WINDLASS_PROGRAM", PROGRAM).env("WINDLASS_LIBRARIES", LIBRARIES);
     home.lend(&mut command);
