@@ -15,6 +15,8 @@ use crate::{args::dev::DevArgs, printer::Printer};
 
 /// The file that says "a network's folder", and that a running network holds locked.
 const MARK: &str = ".windlass-network";
+/// What stands in it where the folder goes with its network. Any other is somebody's data, wherever it lies.
+const GOES: &str = "ephemeral\n";
 /// The same before it is locked.
 const DRAFT: &str = ".windlass-network.new";
 /// With this the name begins of a folder that goes with its network.
@@ -61,7 +63,8 @@ impl Folder {
         let temporary = tempfile::Builder::new().prefix(EPHEMERAL).tempdir_in(parent).context("no temporary folder")?;
         // Whoever cleans up must not see the mark before it is locked.
         let (draft, mark) = (temporary.path().join(DRAFT), temporary.path().join(MARK));
-        let lock = File::create(&draft)
+        let lock = fs::write(&draft, GOES)
+            .and_then(|()| File::open(&draft))
             .and_then(|file| file.try_lock().map_err(io::Error::from).map(|()| file))
             .and_then(|file| fs::rename(&draft, &mark).map(|()| file))
             .with_context(|| format!("cannot lock {}", mark.display()))?;
@@ -120,8 +123,12 @@ fn left_in(parent: &Path) -> impl Iterator<Item = Folder> {
         if !named || entry.metadata().ok().is_none_or(|found| !found.is_dir() || found.uid() != own) {
             return None;
         }
-        let lock = File::open(entry.path().join(MARK)).ok()?;
+        let mark = entry.path().join(MARK);
+        let lock = File::open(&mark).ok()?;
         lock.try_lock().ok()?;
+        if fs::read_to_string(mark).ok()? != GOES {
+            return None;
+        }
         Some(Folder { path: entry.path(), _lock: lock, ephemeral: true })
     })
 }
@@ -134,7 +141,8 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
         .open(&path)
         .with_context(|| format!("cannot write to {}", folder.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        // Whoever names a folder means to keep it, even one that was to go.
+        Ok(()) => file.set_len(0).map(|()| file).with_context(|| format!("cannot write {}", path.display())),
         Err(TryLockError::WouldBlock) => bail!(
             "another `windlass dev` is using {}; hint: stop it, or choose another folder with --data",
             folder.display()
@@ -221,6 +229,9 @@ mod tests {
         fs::create_dir_all(killed.peer(1).join("a/b")).expect("a sub-folder");
         let stranger = parent.path().join("windlass-notes");
         fs::create_dir(&stranger).expect("a folder");
+        // Somebody's network, which lies there and is to stay.
+        let kept = parent.path().join("windlass-mine");
+        drop(Folder::open(&args(&kept, false), &printer()).expect("a folder"));
         let left = killed.path.clone();
         // A killed process drops nothing, but the system unlocks its files.
         let Folder { _lock, .. } = &killed;
@@ -228,7 +239,15 @@ mod tests {
         std::mem::forget(killed);
         let next = folder();
         assert!(!left.exists());
-        assert!(other.path.exists() && stranger.exists() && is_in_use(&next.path));
+        assert!(other.path.exists() && stranger.exists() && kept.exists() && is_in_use(&next.path));
+        // One that was to go and that somebody names is theirs from then on.
+        let left = folder();
+        let named = left.path.clone();
+        left._lock.unlock().expect("unlocked");
+        std::mem::forget(left);
+        drop(Folder::open(&args(&named, false), &printer()).expect("the folder"));
+        drop(folder());
+        assert!(named.exists());
         let paths = [next.path.clone(), other.path.clone()];
         drop((next, other));
         assert!(paths.iter().all(|path| !path.exists()) && stranger.exists());
