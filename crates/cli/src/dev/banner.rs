@@ -100,10 +100,14 @@ fn start_by_hand(printer: &Printer, network: &Network, chaincode: &Deployed) {
     }
 }
 
-fn commands(network: &Network, name: &str) -> [String; 2] {
+/// The same two calls by our commands and by Fabric's. All of them find the network by the script's variables.
+fn commands(network: &Network, name: &str) -> [String; 4] {
     let channel = network.channel();
+    let on = if network.channels().len() > 1 { format!("-C {channel} ") } else { String::new() };
     let endorsers = if network.organizations().len() > 1 { " $ENDORSERS" } else { "" };
     [
+        format!("windlass invoke {on}{name} InitLedger"),
+        format!("windlass query {on}{name} GetAllAssets"),
         format!(
             r#"peer chaincode invoke -o $ORDERER_ADDRESS --tls --cafile $ORDERER_CA{endorsers} -C {channel} -n {name} -c '{{"Args":["InitLedger"]}}'"#
         ),

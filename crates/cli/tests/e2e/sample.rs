@@ -41,6 +41,7 @@ fn says_everything_that_is_needed_next() {
         "Windlass development network",
         "mychannel",
         "Org1MSP",
+        "  windlass invoke basic InitLedger\n  windlass query basic GetAllAssets\n",
         "peer chaincode invoke -o $ORDERER_ADDRESS --tls --cafile $ORDERER_CA -C mychannel -n basic -c ",
         "peer chaincode query -C mychannel -n basic -c ",
         peer.endpoint.as_str(),
