@@ -13,6 +13,7 @@ pub(super) struct Gauges {
     /// Bytes.
     memory: u64,
     tasks: u64,
+    /// Open files, without those of the ledgers, which grow with the chain.
     files: u64,
     streams: u64,
     executions: u64,
@@ -30,7 +31,11 @@ impl Gauges {
         Self {
             memory: kib << 10,
             tasks: metric(&text, "windlass_tasks"),
-            files: fs::read_dir(format!("{process}/fd")).expect("a process").count() as u64,
+            files: fs::read_dir(format!("{process}/fd"))
+                .expect("a process")
+                .filter_map(|file| fs::read_link(file.ok()?.path()).ok())
+                .filter(|file| !file.starts_with(&windlass.ready.data))
+                .count() as u64,
             streams: metric(&text, "windlass_chaincode_streams"),
             executions: metric(&text, "windlass_chaincode_executions"),
             iterators: metric(&text, "windlass_chaincode_iterators"),
