@@ -54,6 +54,18 @@ struct Flags {
     precision: Option<usize>,
 }
 
+impl Flags {
+    /// What stands before a number.
+    fn sign(self, negative: bool) -> &'static str {
+        match (negative, self.plus, self.space) {
+            (true, ..) => "-",
+            (_, true, _) => "+",
+            (_, _, true) => " ",
+            _ => "",
+        }
+    }
+}
+
 struct Printer<'a> {
     output: Vec<u8>,
     flags: Flags,
@@ -287,15 +299,7 @@ impl Printer<'_> {
             (16, _) if flags.sharp => "0x",
             _ => "",
         };
-        let sign = if negative {
-            "-"
-        } else if flags.plus {
-            "+"
-        } else if flags.space {
-            " "
-        } else {
-            ""
-        };
+        let sign = flags.sign(negative);
         self.flags.zero = false;
         let written = self.padded(format!("{sign}{prefix}{digits}"));
         self.flags.zero = flags.zero;
@@ -319,15 +323,7 @@ impl Printer<'_> {
         if verb.is_uppercase() {
             digits.make_ascii_uppercase();
         }
-        let sign = if number.is_sign_negative() {
-            "-"
-        } else if flags.plus {
-            "+"
-        } else if flags.space {
-            " "
-        } else {
-            ""
-        };
+        let sign = flags.sign(number.is_sign_negative());
         let zeros = flags.width.unwrap_or_default().saturating_sub(sign.len() + digits.len());
         if flags.zero && !flags.minus && !sign.is_empty() && zeros > 0 {
             return self.write(format!("{sign}{}{digits}", "0".repeat(zeros)));
