@@ -33,6 +33,16 @@ fn network_height(peer: &NodePeer, windlass: &Windlass) -> u64 {
     peer.height_at(&peer.network_endpoint(windlass)).expect("the network's peer answers")
 }
 
+/// Has the peer join the channel, and waits until it has all blocks; how many that are.
+fn join(peer: &NodePeer, windlass: &Windlass, place: &Place) -> u64 {
+    let genesis = place.path().join("genesis.block").display().to_string();
+    peer.client(&["channel", "fetch", "0", &genesis, "-c", CHANNEL, "-o", &windlass.ready.orderer.endpoint]);
+    peer.client(&["channel", "join", "-b", &genesis]);
+    let height = network_height(peer, windlass);
+    peer.reaches(height);
+    height
+}
+
 /// A client's call through the Gateway of the peer.
 #[track_caller]
 fn gateway(peer: &NodePeer, windlass: &Windlass, place: &Place, scenario: &str, options: &Value) -> String {
@@ -75,10 +85,7 @@ fn a_peer_of_its_own_lives_through_everything() {
     assert_eq!(second.code, Some(1));
     assert!(second.stderr.contains("Error: Failed to create peer server (listen tcp 127.0.0.1:"), "{second:?}");
 
-    let genesis = place.path().join("genesis.block").display().to_string();
-    peer.client(&["channel", "fetch", "0", &genesis, "-c", CHANNEL, "-o", &windlass.ready.orderer.endpoint]);
-    peer.client(&["channel", "join", "-b", &genesis]);
-    peer.reaches(network_height(&peer, &windlass));
+    join(&peer, &windlass, &place);
 
     // The package that the network's own peers run; approved and committed it is already.
     let package = peer.package_from(&windlass, &place);
@@ -134,6 +141,7 @@ fn a_peer_of_its_own_lives_through_everything() {
     assert_eq!(peer.offline(&["upgrade-dbs"]).code, Some(1));
     peer.start();
     assert!(!peer.client(&["channel", "list"]).contains(CHANNEL));
+    let genesis = place.path().join("genesis.block").display().to_string();
     peer.client(&["channel", "join", "-b", &genesis]);
     peer.reaches(height);
     peer.stop();
@@ -147,11 +155,7 @@ fn a_peer_waits_for_an_orderer_that_is_away() {
     let windlass = start();
     let mut peer = NodePeer::new(&place, &windlass);
     peer.start();
-    let genesis = place.path().join("genesis.block").display().to_string();
-    peer.client(&["channel", "fetch", "0", &genesis, "-c", CHANNEL, "-o", &windlass.ready.orderer.endpoint]);
-    peer.client(&["channel", "join", "-b", &genesis]);
-    let height = network_height(&peer, &windlass);
-    peer.reaches(height);
+    let height = join(&peer, &windlass, &place);
     windlass.stop();
     peer.waits_for_line("the ordering service");
     assert_eq!(peer.height(), Some(height), "it serves what it has");
@@ -188,11 +192,7 @@ async fn a_peer_that_is_down_stops_no_commit_that_needs_it_not() {
     }
     let mut peer = NodePeer::new(&place, &windlass);
     peer.start();
-    let genesis = place.path().join("genesis.block").display().to_string();
-    peer.client(&["channel", "fetch", "0", &genesis, "-c", CHANNEL, "-o", &windlass.ready.orderer.endpoint]);
-    peer.client(&["channel", "join", "-b", &genesis]);
-    let height = network_height(&peer, &windlass);
-    peer.reaches(height);
+    let height = join(&peer, &windlass, &place);
     peer.waits_for_line("an anchor peer answers");
 
     // The first organization approves; with the second one those are enough, and the third one's peer is away.
